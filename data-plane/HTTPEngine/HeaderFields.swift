@@ -1,0 +1,145 @@
+// The fields of a message's head: bytes in order of arrival, found by name without regard to case.
+
+/// A field name, ready to be compared: made once, used for every call.
+package struct FieldName: Hashable, Sendable, CustomStringConvertible {
+    /// As written.
+    package let bytes: [UInt8]
+    /// In lower case.
+    package let folded: [UInt8]
+
+    package init(_ text: String) {
+        bytes = Array(text.utf8)
+        folded = bytes.map(Self.lower)
+    }
+
+    package var description: String { String(decoding: bytes, as: UTF8.self) }
+
+    package static func == (left: Self, right: Self) -> Bool { left.folded == right.folded }
+    package func hash(into hasher: inout Hasher) { hasher.combine(folded) }
+
+    @inline(__always) package static func lower(_ byte: UInt8) -> UInt8 {
+        byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
+    }
+
+    package static let host = FieldName("Host")
+    package static let authorization = FieldName("Authorization")
+    package static let contentType = FieldName("Content-Type")
+    package static let contentLength = FieldName("Content-Length")
+    package static let connection = FieldName("Connection")
+    package static let transferEncoding = FieldName("Transfer-Encoding")
+    package static let origin = FieldName("Origin")
+    package static let vary = FieldName("Vary")
+    package static let date = FieldName("Date")
+    package static let location = FieldName("Location")
+    package static let retryAfter = FieldName("Retry-After")
+    package static let wwwAuthenticate = FieldName("WWW-Authenticate")
+}
+
+/// The fields of a head. One buffer holds all bytes; a removed or replaced field leaves its bytes behind until the
+/// fields are cleared, so that an edit moves nothing.
+package struct HeaderFields: Sendable {
+    private struct Entry: Sendable {
+        var name: Int32
+        var nameLength: Int32
+        var value: Int32
+        var valueLength: Int32
+    }
+
+    private var bytes: [UInt8] = []
+    private var entries: [Entry] = []
+
+    package init() {}
+
+    package var count: Int { entries.count }
+    package var isEmpty: Bool { entries.isEmpty }
+
+    /// Keeps the storage for the next message.
+    package mutating func removeAll() {
+        bytes.removeAll(keepingCapacity: true)
+        entries.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds a line behind all others.
+    package mutating func append(_ name: some Collection<UInt8>, _ value: some Collection<UInt8>) {
+        let start = Int32(truncatingIfNeeded: bytes.count)
+        bytes.append(contentsOf: name)
+        let middle = Int32(truncatingIfNeeded: bytes.count)
+        bytes.append(contentsOf: value)
+        let end = Int32(truncatingIfNeeded: bytes.count)
+        entries.append(Entry(name: start, nameLength: middle - start, value: middle, valueLength: end - middle))
+    }
+
+    package mutating func append(_ name: FieldName, _ value: some Collection<UInt8>) {
+        append(name.bytes, value)
+    }
+
+    package mutating func append(_ name: FieldName, _ value: String) {
+        append(name.bytes, value.utf8)
+    }
+
+    /// The name of line `index`, as received.
+    package func name(at index: Int) -> ArraySlice<UInt8> {
+        let entry = entries[index]
+        return bytes[Int(entry.name)..<Int(entry.name + entry.nameLength)]
+    }
+
+    package func value(at index: Int) -> ArraySlice<UInt8> {
+        let entry = entries[index]
+        return bytes[Int(entry.value)..<Int(entry.value + entry.valueLength)]
+    }
+
+    package func isNamed(_ name: FieldName, at index: Int) -> Bool {
+        let entry = entries[index]
+        guard Int(entry.nameLength) == name.folded.count else { return false }
+        var position = Int(entry.name)
+        for byte in name.folded {
+            if FieldName.lower(bytes[position]) != byte { return false }
+            position += 1
+        }
+        return true
+    }
+
+    /// How many lines have this name.
+    package func count(of name: FieldName) -> Int {
+        var found = 0
+        for index in entries.indices where isNamed(name, at: index) { found += 1 }
+        return found
+    }
+
+    package func contains(_ name: FieldName) -> Bool { firstIndex(of: name) != nil }
+
+    package func firstIndex(of name: FieldName) -> Int? {
+        for index in entries.indices where isNamed(name, at: index) { return index }
+        return nil
+    }
+
+    /// The value of the first line with this name.
+    package func first(_ name: FieldName) -> ArraySlice<UInt8>? {
+        firstIndex(of: name).map(value(at:))
+    }
+
+    /// The values of all lines with this name, in order.
+    package func values(of name: FieldName) -> [ArraySlice<UInt8>] {
+        var found: [ArraySlice<UInt8>] = []
+        for index in entries.indices where isNamed(name, at: index) { found.append(value(at: index)) }
+        return found
+    }
+
+    package mutating func remove(_ name: FieldName) {
+        var index = entries.count - 1
+        while index >= 0 {
+            if isNamed(name, at: index) { entries.remove(at: index) }
+            index -= 1
+        }
+    }
+
+    package mutating func remove(at index: Int) { entries.remove(at: index) }
+
+    /// Removes all lines of the name and adds one.
+    package mutating func set(_ name: FieldName, _ value: some Collection<UInt8>) {
+        remove(name)
+        append(name.bytes, value)
+    }
+
+    package mutating func set(_ name: FieldName, _ value: String) { set(name, value.utf8) }
+}

@@ -73,7 +73,7 @@ let shared: [Target] = [
 ]
 
 let controlPlane: [Target] = [
-    room("ResourceStore", in: "control-plane", uses: "JSONDocuments", grdb),
+    room("ResourceStore", in: "control-plane", uses: "JSONDocuments", "Cryptography", grdb),
     room("ApiImport", in: "control-plane", uses: "JSONDocuments", yams),
     room("AccessControl", in: "control-plane", uses: "ResourceStore", "JSONWebTokens", "Cryptography", "JSONDocuments"),
     room(

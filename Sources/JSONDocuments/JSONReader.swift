@@ -7,6 +7,12 @@ package struct JSONFault: Error, Hashable, Sendable, CustomStringConvertible {
     package var line: Int
     package var column: Int
 
+    package init(message: String, line: Int, column: Int) {
+        self.message = message
+        self.line = line
+        self.column = column
+    }
+
     package var description: String { "\(message) (line \(line), column \(column))" }
 }
 

@@ -41,7 +41,7 @@ let walls: [Room] = [
         ["PolicyLanguage", "PolicyExpressions", "WebClient", "ArgumentParser"]),
 
     // control-plane: the controller
-    room("control-plane/ResourceStore", uses: ["JSONDocuments", "GRDB"], system: ["Synchronization"]),
+    room("control-plane/ResourceStore", uses: ["JSONDocuments", "Cryptography", "GRDB"], system: ["Synchronization"]),
     room("control-plane/ApiImport", uses: ["JSONDocuments", "Yams"]),
     room(
         "control-plane/AccessControl", uses: ["ResourceStore", "JSONWebTokens", "Cryptography", "JSONDocuments"],

@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func aFaultNamesItsPlace() {
-        #expect(throws: JSONFault(message: "The member 'a' stands twice.", line: 2, column: 8)) {
+        #expect(throws: JSONFault(message: "The member 'a' stands twice.", line: 2, column: 7)) {
             try JSONReader.read("{\n\"a\":1,\"a\":2}")
         }
     }

@@ -24,7 +24,7 @@ package enum URLScheme: String, Hashable, Sendable {
 }
 
 /// How long a body is.
-package enum BodyLength: Hashable, Sendable {
+package enum BodyLength: Hashable, Sendable, BitwiseCopyable {
     case none
     case known(UInt64)
     /// Until its framing says that it ends.

@@ -62,6 +62,7 @@ let shared: [Target] = [
     room("Cryptography", in: "Sources", uses: "COpenSSL", crypto, x509, asn1),
     room("JSONWebTokens", in: "Sources", uses: "Cryptography", "CJWT"),
     room("WebClient", in: "Sources", uses: "CCurl"),
+    room("JSONDocuments", in: "Sources"),
     room("PolicyExpressions", in: "Sources"),
     room("PolicyLanguage", in: "Sources", uses: "PolicyExpressions"),
     room("GatewayConfiguration", in: "Sources", uses: "Cryptography", "PolicyLanguage"),
@@ -72,18 +73,20 @@ let shared: [Target] = [
 ]
 
 let controlPlane: [Target] = [
-    room("ResourceStore", in: "control-plane", uses: grdb),
-    room("ApiImport", in: "control-plane", uses: yams),
-    room("AccessControl", in: "control-plane", uses: "ResourceStore", "JSONWebTokens", "Cryptography"),
-    room("Resources", in: "control-plane", uses: "ResourceStore", "ApiImport", "PolicyLanguage", "Cryptography"),
+    room("ResourceStore", in: "control-plane", uses: "JSONDocuments", "Cryptography", grdb),
+    room("ApiImport", in: "control-plane", uses: "JSONDocuments", yams),
+    room("AccessControl", in: "control-plane", uses: "ResourceStore", "JSONWebTokens", "Cryptography", "JSONDocuments"),
+    room(
+        "Resources", in: "control-plane",
+        uses: "ResourceStore", "ApiImport", "PolicyLanguage", "Cryptography", "JSONDocuments"),
     room(
         "CredentialManager", in: "control-plane",
         uses: "ResourceStore", "WebClient", "JSONWebTokens", "Cryptography"),
-    room("UsageReports", in: "control-plane", uses: "ResourceStore", "ClusterProtocol"),
+    room("UsageReports", in: "control-plane", uses: "ResourceStore", "ClusterProtocol", "JSONDocuments"),
     room(
         "SnapshotPublisher", in: "control-plane",
         uses: "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography",
-        "PolicyLanguage"),
+        "PolicyLanguage", "JSONDocuments"),
     room(
         "NodeService", in: "control-plane",
         uses: "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
@@ -91,12 +94,12 @@ let controlPlane: [Target] = [
     room(
         "ManagementREST", in: "control-plane",
         uses: "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
-        "UsageReports", "WebClient", "Cryptography", hummingbird, logging),
+        "UsageReports", "WebClient", "Cryptography", "JSONDocuments", hummingbird, logging),
     executable(
         "gatehouse-controller", in: "control-plane", folder: "Controller",
         uses: "ResourceStore", "ApiImport", "AccessControl", "Resources", "CredentialManager", "UsageReports",
         "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography", "JSONWebTokens",
-        "WebClient", argumentParser, serviceLifecycle, hummingbird, hummingbirdTLS, logging),
+        "WebClient", "JSONDocuments", argumentParser, serviceLifecycle, hummingbird, hummingbirdTLS, logging),
 ]
 
 let dataPlane: [Target] = [
@@ -127,6 +130,7 @@ let testTargets: [Target] = [
     tests(of: "Cryptography"),
     tests(of: "JSONWebTokens", uses: "CJWT"),
     tests(of: "WebClient"),
+    tests(of: "JSONDocuments"),
     tests(of: "PolicyExpressions"),
     tests(of: "PolicyLanguage"),
     tests(of: "GatewayConfiguration"),

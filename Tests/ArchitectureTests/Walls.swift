@@ -31,6 +31,7 @@ let walls: [Room] = [
     room("Sources/Cryptography", uses: ["COpenSSL", "Crypto", "X509", "SwiftASN1"], unsafe: true),
     room("Sources/JSONWebTokens", uses: ["Cryptography", "CJWT"]),
     room("Sources/WebClient", uses: ["CCurl"], system: ["Dispatch", "Glibc", "Synchronization"], unsafe: true),
+    room("Sources/JSONDocuments", pure: true),
     room("Sources/PolicyExpressions", pure: true),
     room("Sources/PolicyLanguage", uses: ["PolicyExpressions"], pure: true),
     room("Sources/GatewayConfiguration", uses: ["Cryptography", "PolicyLanguage"]),
@@ -40,18 +41,21 @@ let walls: [Room] = [
         ["PolicyLanguage", "PolicyExpressions", "WebClient", "ArgumentParser"]),
 
     // control-plane: the controller
-    room("control-plane/ResourceStore", uses: ["GRDB"], system: ["Synchronization"]),
-    room("control-plane/ApiImport", uses: ["Yams"]),
+    room("control-plane/ResourceStore", uses: ["JSONDocuments", "Cryptography", "GRDB"], system: ["Synchronization"]),
+    room("control-plane/ApiImport", uses: ["JSONDocuments", "Yams"]),
     room(
-        "control-plane/AccessControl", uses: ["ResourceStore", "JSONWebTokens", "Cryptography"],
+        "control-plane/AccessControl", uses: ["ResourceStore", "JSONWebTokens", "Cryptography", "JSONDocuments"],
         system: ["Synchronization"]),
-    room("control-plane/Resources", uses: ["ResourceStore", "ApiImport", "PolicyLanguage", "Cryptography"]),
+    room(
+        "control-plane/Resources",
+        uses: ["ResourceStore", "ApiImport", "PolicyLanguage", "Cryptography", "JSONDocuments"]),
     room("control-plane/CredentialManager", uses: ["ResourceStore", "WebClient", "JSONWebTokens", "Cryptography"]),
-    room("control-plane/UsageReports", uses: ["ResourceStore", "ClusterProtocol"]),
+    room("control-plane/UsageReports", uses: ["ResourceStore", "ClusterProtocol", "JSONDocuments"]),
     room(
         "control-plane/SnapshotPublisher",
         uses: [
             "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography", "PolicyLanguage",
+            "JSONDocuments",
         ], system: ["Synchronization"]),
     room(
         "control-plane/NodeService",
@@ -63,7 +67,7 @@ let walls: [Room] = [
         "control-plane/ManagementREST",
         uses: [
             "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
-            "UsageReports", "WebClient", "Cryptography", "Hummingbird", "Logging",
+            "UsageReports", "WebClient", "Cryptography", "JSONDocuments", "Hummingbird", "Logging",
         ], system: ["Synchronization"]),
     executable(
         "gatehouse-controller", "control-plane/Controller",
@@ -71,7 +75,8 @@ let walls: [Room] = [
             "ResourceStore", "ApiImport", "AccessControl", "Resources", "CredentialManager", "UsageReports",
             "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography",
             "JSONWebTokens",
-            "WebClient", "ArgumentParser", "ServiceLifecycle", "Hummingbird", "HummingbirdTLS", "Logging",
+            "WebClient", "JSONDocuments", "ArgumentParser", "ServiceLifecycle", "Hummingbird", "HummingbirdTLS",
+            "Logging",
         ]),
 
     // data-plane: a gateway node

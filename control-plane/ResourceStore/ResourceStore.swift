@@ -1,0 +1,122 @@
+// ResourceStore keeps everything the controller must not forget, in one SQLite database: resources and their
+// revisions, sealed secrets, the audit, nodes, snapshots and the usage ledger. Other rooms see values, never SQL.
+internal import Foundation
+internal import GRDB
+internal import Synchronization
+
+/// The database of a controller. WAL, synchronous FULL, one writer; writes that wait for the disk together share one
+/// commit of SQLite, and each keeps a revision of its own.
+package final class ResourceStore: Sendable {
+    let pool: DatabasePool
+    private let commits: CommitQueue
+    private let watchers = Mutex<[UInt64: AsyncStream<Revision>.Continuation]>([:])
+    private let watcherNumber = Atomic<UInt64>(0)
+
+    /// Opens the database at `path`, and makes it and brings its tables up to date where needed.
+    /// - Throws: `StoreFailure`.
+    package init(path: String) throws {
+        var configuration = Configuration()
+        configuration.journalMode = .wal
+        configuration.foreignKeysEnabled = true
+        configuration.busyMode = .timeout(5)
+        configuration.maximumReaderCount = 8
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
+        }
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            try Schema.migrator.migrate(pool)
+            commits = try CommitQueue(pool: pool)
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    /// The newest revision; 0 before the first commit.
+    package var revision: Revision { commits.revision }
+
+    /// Runs `body` on one consistent state of the database.
+    package func read<Value: Sendable>(_ body: @escaping @Sendable (StoreReader) throws -> Value) async throws -> Value
+    {
+        do {
+            return try await pool.read { db in try body(StoreReader(db: db)) }
+        } catch let error as DatabaseError {
+            throw StoreFailure(error)
+        }
+    }
+
+    /// `read` for callers that are not asynchronous.
+    package func readNow<Value>(_ body: (StoreReader) throws -> Value) throws -> Value {
+        do {
+            return try pool.read { db in try body(StoreReader(db: db)) }
+        } catch let error as DatabaseError {
+            throw StoreFailure(error)
+        }
+    }
+
+    /// Runs `body` as one transaction, after all that were asked for before. What it throws undoes all it did. All it
+    /// changes is one revision; where it changes nothing there is none.
+    /// - Returns: the body's value, and the revision it made, or nil.
+    package func write<Value: Sendable>(
+        by actor: Actor, _ body: @escaping @Sendable (StoreWriter) throws -> Value
+    ) async throws -> (value: Value, revision: Revision?) {
+        let result = try await commits.run(by: actor, body)
+        if let revision = result.revision { announce(revision) }
+        return result
+    }
+
+    /// The revisions from now on. A slow reader sees the newest alone.
+    package func watch() -> AsyncStream<Revision> {
+        let number = watcherNumber.add(1, ordering: .relaxed).newValue
+        return AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
+            watchers.withLock { $0[number] = continuation }
+            continuation.onTermination = { [weak self] _ in
+                self?.watchers.withLock { _ = $0.removeValue(forKey: number) }
+            }
+        }
+    }
+
+    private func announce(_ revision: Revision) {
+        for continuation in watchers.withLock({ Array($0.values) }) { continuation.yield(revision) }
+    }
+
+    /// Whether the file is sound (`PRAGMA integrity_check`).
+    package func check() throws -> Bool {
+        try pool.read { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") == "ok" }
+    }
+
+    /// Writes a copy of the database to `path` while it serves.
+    package func backup(to path: String) throws {
+        do {
+            let copy = try DatabaseQueue(path: path)
+            try pool.backup(to: copy)
+            try copy.close()
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    package func close() throws { try pool.close() }
+}
+
+extension StoreFailure {
+    init(_ error: any Error) {
+        if let failure = error as? StoreFailure {
+            self = failure
+            return
+        }
+        guard let error = error as? DatabaseError else {
+            self.init(reason: .broken, description: "the database failed: \(error)")
+            return
+        }
+        let reason: Reason =
+            switch error.resultCode {
+            case .SQLITE_FULL: .full
+            case .SQLITE_READONLY: .readOnly
+            case .SQLITE_BUSY, .SQLITE_LOCKED: .busy
+            default: .broken
+            }
+        // No arguments of statements: they may hold what a log must not.
+        self.init(reason: reason, description: "SQLite \(error.extendedResultCode): \(error.message ?? "no message")")
+    }
+}

@@ -1,0 +1,179 @@
+// Reading the store, on one consistent state.
+internal import Foundation
+internal import GRDB
+internal import JSONDocuments
+
+/// What a list is narrowed to.
+package struct ListQuery: Sendable {
+    /// `apis/operations`
+    package var kind: String
+    /// The resource that the rows are in; nil for all of the kind.
+    package var parent: ResourceID?
+
+    package init(kind: String, parent: ResourceID? = nil) {
+        self.kind = kind
+        self.parent = parent
+    }
+}
+
+/// A state of the store. Valid inside the closure it was handed to.
+package struct StoreReader {
+    let db: Database
+
+    init(db: Database) { self.db = db }
+
+    package func get(_ id: ResourceID) throws -> StoredResource? {
+        try Row.fetchOne(db.cachedStatement(sql: "SELECT * FROM resource WHERE key = ?"), arguments: [id.key])
+            .map(Self.resource)
+    }
+
+    package func exists(_ id: ResourceID) throws -> Bool {
+        try Int.fetchOne(db.cachedStatement(sql: "SELECT 1 FROM resource WHERE key = ?"), arguments: [id.key]) != nil
+    }
+
+    /// All rows of a kind in the order of their names (without regard to case).
+    package func list(_ query: ListQuery) throws -> [StoredResource] {
+        if let parent = query.parent {
+            return try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT * FROM resource WHERE kind = ? AND parent = ? ORDER BY name"),
+                arguments: [query.kind, parent.key]
+            ).map(Self.resource)
+        }
+        return try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT * FROM resource WHERE kind = ? ORDER BY name, key"),
+            arguments: [query.kind]
+        ).map(Self.resource)
+    }
+
+    /// A page of a list in the order of names, for those that need no filter.
+    package func page(_ query: ListQuery, after name: String, skipping: Int, limit: Int) throws -> [StoredResource] {
+        try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT * FROM resource WHERE kind = ? AND parent = ? AND name > ? ORDER BY name LIMIT ? OFFSET ?
+                    """), arguments: [query.kind, (query.parent ?? .service).key, name, limit, skipping]
+        ).map(Self.resource)
+    }
+
+    package func count(_ query: ListQuery) throws -> Int {
+        try Int.fetchOne(
+            db.cachedStatement(sql: "SELECT count(*) FROM resource WHERE kind = ? AND parent = ?"),
+            arguments: [query.kind, (query.parent ?? .service).key]) ?? 0
+    }
+
+    /// The resources of a kind with this name, whatever they are in (the links to an API).
+    package func named(_ name: String, kind: String) throws -> [StoredResource] {
+        try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT * FROM resource WHERE kind = ? AND name = ? ORDER BY key"),
+            arguments: [kind, name.lowercased()]
+        ).map(Self.resource)
+    }
+
+    /// The resource itself and all below it.
+    package func subtree(_ id: ResourceID) throws -> [StoredResource] {
+        // '0' is the character behind '/'.
+        try Row.fetchAll(
+            db.cachedStatement(
+                sql: "SELECT * FROM resource WHERE key = ? OR (key > ? AND key < ?) ORDER BY key"),
+            arguments: [id.key, id.key + "/", id.key + "0"]
+        ).map(Self.resource)
+    }
+
+    package func secret(_ id: ResourceID, _ field: String) throws -> SealedSecret? {
+        try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT key_id, sealed FROM secret WHERE resource = ? AND field = ?"),
+            arguments: [id.key, field]
+        ).map { SealedSecret(keyID: $0["key_id"], bytes: [UInt8]($0["sealed"] as Data)) }
+    }
+
+    /// All secrets, for sealing them again under another key.
+    package func secrets() throws -> [(resource: String, field: String, secret: SealedSecret)] {
+        try Row.fetchAll(db, sql: "SELECT * FROM secret ORDER BY resource, field").map {
+            ($0["resource"], $0["field"], SealedSecret(keyID: $0["key_id"], bytes: [UInt8]($0["sealed"] as Data)))
+        }
+    }
+
+    /// Keys of the resources that refer to this one.
+    package func referrers(of id: ResourceID) throws -> [ResourceID] {
+        try String.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT resource.path FROM reference JOIN resource ON resource.key = reference.source
+                    WHERE reference.target = ? ORDER BY resource.key
+                    """), arguments: [id.key]
+        ).map(ResourceID.init(path:))
+    }
+
+    /// The resource that holds a value that only one of its scope may hold.
+    package func holder(of value: String, in scope: String) throws -> ResourceID? {
+        try String.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT resource.path FROM uniqueness JOIN resource ON resource.key = uniqueness.resource
+                    WHERE scope = ? AND value = ?
+                    """), arguments: [scope, value]
+        ).map(ResourceID.init(path:))
+    }
+
+    /// Values of a scope that begin with `prefix`, with the resources that hold them, in the order of values.
+    package func values(in scope: String, prefix: String) throws -> [(value: String, resource: StoredResource)] {
+        try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT uniqueness.value AS held, resource.* FROM uniqueness
+                    JOIN resource ON resource.key = uniqueness.resource
+                    WHERE scope = ? AND value >= ? AND value < ? ORDER BY value
+                    """), arguments: [scope, prefix, prefix + "\u{7F}"]
+        ).map { ($0["held"], Self.resource($0)) }
+    }
+
+    /// Values of a scope that a resource holds.
+    package func values(in scope: String, of id: ResourceID) throws -> [String] {
+        try String.fetchAll(
+            db.cachedStatement(sql: "SELECT value FROM uniqueness WHERE resource = ? AND scope = ? ORDER BY value"),
+            arguments: [id.key, scope])
+    }
+
+    package func changes(after revision: Revision) throws -> [ChangeRow] {
+        try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT * FROM change WHERE revision > ? ORDER BY revision, ordinal"),
+            arguments: [revision]
+        ).compactMap { row in
+            guard let verb = ChangeRow.Verb(rawValue: row["verb"]) else { return nil }
+            return ChangeRow(
+                revision: row["revision"], id: ResourceID(path: row["path"]), kind: row["kind"], verb: verb,
+                detail: row["detail"])
+        }
+    }
+
+    /// The revision of this state.
+    package func newestRevision() throws -> Revision {
+        try Int64.fetchOne(db, sql: "SELECT max(revision) FROM change") ?? 0
+    }
+
+    package func setting(_ name: String) throws -> String? {
+        try String.fetchOne(
+            db.cachedStatement(sql: "SELECT value FROM setting WHERE name = ?"), arguments: [name])
+    }
+
+    /// Rows of the audit, newest first.
+    package func audit(before sequence: Int64?, limit: Int) throws -> [AuditRow] {
+        try Row.fetchAll(
+            db, sql: "SELECT * FROM audit WHERE sequence < ? ORDER BY sequence DESC LIMIT ?",
+            arguments: [sequence ?? .max, limit]
+        ).map(AuditLog.row)
+    }
+
+    /// The newest row's hash; empty where there is none.
+    package func auditHead() throws -> String {
+        try String.fetchOne(db, sql: "SELECT hash FROM audit ORDER BY sequence DESC LIMIT 1") ?? ""
+    }
+
+    static func resource(_ row: Row) -> StoredResource {
+        let text: String = row["properties"]
+        return StoredResource(
+            id: ResourceID(path: row["path"]), kind: row["kind"],
+            properties: (try? JSONReader.read(text, depthMax: 256)) ?? .emptyObject, etag: row["etag"],
+            created: row["created"], modified: row["modified"], revision: row["revision"])
+    }
+}

@@ -1,0 +1,142 @@
+// The usage ledger: counters by key and quarter of an hour, each batch of a node counted once.
+internal import Foundation
+internal import GRDB
+
+/// Counters of one key and bucket, or their sum over several. Times in microseconds.
+package struct UsageRow: Hashable, Sendable {
+    /// Start of the bucket, seconds since 1970.
+    package var bucket: Int64 = 0
+    package var api = ""
+    package var operation = ""
+    package var product = ""
+    package var subscription = ""
+    package var user = ""
+    package var success: Int64 = 0
+    package var blocked: Int64 = 0
+    package var failed: Int64 = 0
+    package var other: Int64 = 0
+    package var bytesIn: Int64 = 0
+    package var bytesOut: Int64 = 0
+    package var cacheHits: Int64 = 0
+    package var cacheMisses: Int64 = 0
+    package var apiTimeSum: Int64 = 0
+    /// nil where nothing was counted.
+    package var apiTimeMin: Int64?
+    package var apiTimeMax: Int64 = 0
+    package var serviceCalls: Int64 = 0
+    package var serviceTimeSum: Int64 = 0
+    package var serviceTimeMin: Int64?
+    package var serviceTimeMax: Int64 = 0
+
+    package init() {}
+}
+
+/// What a report groups and filters by.
+package enum UsageColumn: String, CaseIterable, Hashable, Sendable {
+    case api, operation, product, subscription, user
+}
+
+extension StoreWriter {
+    /// Adds a batch to the ledger.
+    /// - Returns: false where it was there already; then nothing changes.
+    package func addUsageBatch(node: String, epoch: Int64, sequence: Int64, rows: [UsageRow]) throws -> Bool {
+        try db.cachedStatement(
+            sql: "INSERT OR IGNORE INTO usage_batch (node, epoch, sequence, received) VALUES (?, ?, ?, ?)"
+        ).execute(arguments: [node, epoch, sequence, now])
+        guard db.changesCount == 1 else { return false }
+        for row in rows { try addUsage(row) }
+        return true
+    }
+
+    private func addUsage(_ row: UsageRow) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET
+                    success = success + excluded.success, blocked = blocked + excluded.blocked,
+                    failed = failed + excluded.failed, other = other + excluded.other,
+                    bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out,
+                    cache_hits = cache_hits + excluded.cache_hits,
+                    cache_misses = cache_misses + excluded.cache_misses,
+                    api_sum = api_sum + excluded.api_sum,
+                    api_min = min(coalesce(api_min, excluded.api_min), coalesce(excluded.api_min, api_min)),
+                    api_max = max(api_max, excluded.api_max),
+                    service_calls = service_calls + excluded.service_calls,
+                    service_sum = service_sum + excluded.service_sum,
+                    service_min =
+                        min(coalesce(service_min, excluded.service_min), coalesce(excluded.service_min, service_min)),
+                    service_max = max(service_max, excluded.service_max)
+                """
+        ).execute(arguments: [
+            row.bucket, row.api, row.operation, row.product, row.subscription, row.user, row.success, row.blocked,
+            row.failed, row.other, row.bytesIn, row.bytesOut, row.cacheHits, row.cacheMisses, row.apiTimeSum,
+            row.apiTimeMin, row.apiTimeMax, row.serviceCalls, row.serviceTimeSum, row.serviceTimeMin,
+            row.serviceTimeMax,
+        ])
+    }
+
+    /// Forgets the ids of batches older than `time`; a node keeps none that long.
+    package func dropUsageBatches(receivedBefore time: Double) throws {
+        try db.execute(sql: "DELETE FROM usage_batch WHERE received < ?", arguments: [time])
+    }
+}
+
+extension StoreReader {
+    /// Sums of the buckets that begin within `buckets`, narrowed to `filter`, one row for each combination of `groups`
+    /// (and each bucket, where `byBucket`). Texts compare without regard to case.
+    package func usage(
+        buckets: ClosedRange<Int64>, filter: [UsageColumn: String], groups: [UsageColumn], byBucket: Bool
+    ) throws -> [UsageRow] {
+        let columns = groups.map(\.rawValue) + (byBucket ? ["bucket"] : [])
+        var conditions = ["bucket BETWEEN ? AND ?"]
+        var arguments: StatementArguments = [buckets.lowerBound, buckets.upperBound]
+        for (column, value) in filter {
+            conditions.append("\(column.rawValue) = ? COLLATE NOCASE")
+            arguments += [value]
+        }
+        let sums = [
+            "success", "blocked", "failed", "other", "bytes_in", "bytes_out", "cache_hits", "cache_misses", "api_sum",
+            "service_calls", "service_sum",
+        ].map { "sum(\($0)) AS \($0)" }
+        let extremes = ["api", "service"].map { "min(\($0)_min) AS \($0)_min, max(\($0)_max) AS \($0)_max" }
+        let sql = """
+            SELECT \((columns + sums + extremes).joined(separator: ", ")) FROM usage
+            WHERE \(conditions.joined(separator: " AND "))
+            \(columns.isEmpty ? "" : "GROUP BY \(columns.joined(separator: ", "))")
+            """
+        return try Row.fetchAll(db, sql: sql, arguments: arguments).compactMap { row in
+            row["success"] == nil ? nil : Self.usage(row, groups: groups, byBucket: byBucket)
+        }
+    }
+
+    private static func usage(_ row: Row, groups: [UsageColumn], byBucket: Bool) -> UsageRow {
+        var usage = UsageRow()
+        if byBucket { usage.bucket = row["bucket"] }
+        for group in groups {
+            let value: String = row[group.rawValue]
+            switch group {
+            case .api: usage.api = value
+            case .operation: usage.operation = value
+            case .product: usage.product = value
+            case .subscription: usage.subscription = value
+            case .user: usage.user = value
+            }
+        }
+        usage.success = row["success"]
+        usage.blocked = row["blocked"]
+        usage.failed = row["failed"]
+        usage.other = row["other"]
+        usage.bytesIn = row["bytes_in"]
+        usage.bytesOut = row["bytes_out"]
+        usage.cacheHits = row["cache_hits"]
+        usage.cacheMisses = row["cache_misses"]
+        usage.apiTimeSum = row["api_sum"]
+        usage.apiTimeMin = row["api_min"]
+        usage.apiTimeMax = row["api_max"] ?? 0
+        usage.serviceCalls = row["service_calls"]
+        usage.serviceTimeSum = row["service_sum"]
+        usage.serviceTimeMin = row["service_min"]
+        usage.serviceTimeMax = row["service_max"] ?? 0
+        return usage
+    }
+}

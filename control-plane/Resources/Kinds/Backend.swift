@@ -1,0 +1,128 @@
+// Backends: addresses with credentials and TLS settings that policies choose by name.
+package import JSONDocuments
+package import ResourceStore
+
+extension Kind {
+    private static let values = Shape.map(.list(.text(0...10_000), atMost: 100), atMost: 100)
+
+    static let backendProperties: [Property] = [
+        .optional("title", .text(1...300), absent: .null),
+        .optional("description", .text(1...2000), absent: .null),
+        .optional("resourceId", .text(1...2000)),
+        .optional("url", .text(1...2000)),
+        .optional("protocol", .oneOf(["http", "soap"])),
+        .optional(
+            "credentials",
+            .object([
+                .secret("query", values), .secret("header", values),
+                .optional("certificateIds", .list(.text(1...2000), atMost: 32)),
+                .optional("certificate", .list(.text(1...100), atMost: 32)),
+                .optional(
+                    "authorization",
+                    .object([.required("scheme", .text(1...100)), .secret("parameter", .text(1...300))])),
+            ])),
+        .optional(
+            "proxy",
+            .object([
+                .required("url", .text(1...2000)), .optional("username", .text(0...1000)),
+                .secret("password", .text(0...1000)),
+            ])),
+        .optional(
+            "tls",
+            .object([
+                .optional("validateCertificateChain", .boolean, absent: .value(true)),
+                .optional("validateCertificateName", .boolean, absent: .value(true)),
+            ])),
+        .optional("type", .oneOf(["Single", "Pool"])),
+        .optional("circuitBreaker", .any),
+        .optional("pool", .any),
+        .optional("properties", .any),
+    ]
+
+    /// A backend.
+    package static let backend: Kind = {
+        var kind = Kind("backends", noun: "Backend", id: IDRule(lengthMax: 80), properties: backendProperties)
+        kind.filters = ["name", "title", "url"].map { FilterField($0) }
+        kind.prepare = prepareBackend
+        kind.remove = { removal in
+            let name = removal.resource.name
+            try removal.refuseWhileUsed { users in "Backend '\(name)' is used by the following entities:\r\n\(users)" }
+        }
+        kind.show = { shown in
+            // Header and query values are for those who may write the backend (must-hold G22).
+            guard shown.viewing.mayWrite, var credentials = shown.properties["credentials"] else { return }
+            for field in ["query", "header"] {
+                guard let text = try shown.secret("credentials.\(field)"), let value = try? JSONReader.read(text) else {
+                    continue
+                }
+                credentials[field] = value
+            }
+            shown.properties["credentials"] = credentials
+        }
+        return kind
+    }()
+
+    private static func prepareBackend(_ draft: inout Draft) throws {
+        for (name, what) in [
+            ("pool", "Pools"), ("circuitBreaker", "Circuit breakers"), ("properties", "Service Fabric backends"),
+            ("proxy", "Proxies"),
+        ] {
+            if name == "proxy" { continue }
+            guard let value = draft.properties[name], !value.isNull, value != .emptyObject else {
+                draft.properties[name] = nil
+                continue
+            }
+            throw Refusal(.notImplemented, "\(what) of backends are not built yet.")
+        }
+        if draft.text("type") == "Pool" { throw Refusal(.notImplemented, "Pools of backends are not built yet.") }
+        draft.properties["type"] = nil
+        for name in ["url", "protocol"] where draft.properties[name] == nil {
+            draft.refuse("properties.\(name)", "'properties.\(name)' is required.")
+        }
+        if let url = draft.text("url"), !AbsoluteURL.isHTTP(url) {
+            draft.refuse("properties.url", "'properties.url' must be an absolute http or https URL.")
+        }
+        try checkCertificates(&draft)
+        // Secrets are kept as texts: maps as their JSON.
+        for field in ["credentials.query", "credentials.header"] {
+            guard let value = draft.secrets[field], !value.isNull else { continue }
+            draft.secrets[field] = .string(value.encodedText(sorted: true))
+        }
+        try claimNamedValues(&draft)
+    }
+
+    private static func checkCertificates(_ draft: inout Draft) throws {
+        let ids = draft.properties["credentials"]?["certificateIds"]?.items ?? []
+        var found: [JSONValue] = []
+        for text in ids.compactMap(\.text) {
+            guard let id = draft.context.reference(text.contains("/") ? text : "/certificates/\(text)"),
+                let certificate = try draft.reader.get(id), certificate.kind == "certificates"
+            else {
+                let name = text.split(separator: "/").last.map(String.init) ?? text
+                draft.refuse("credentials", "Certificate with id '\(name)' not found.")
+                continue
+            }
+            draft.references.append(certificate.id)
+            found.append(.string(certificate.id.path))
+        }
+        if !ids.isEmpty { draft.properties["credentials"]?["certificateIds"] = .array(found) }
+        if draft.properties["credentials"]?["certificate"]?.items?.isEmpty == false {
+            throw Refusal(
+                .notImplemented,
+                "Certificates of backends by thumbprint are not built yet; name them in certificateIds.")
+        }
+    }
+
+    /// Credentials may name `{{named values}}`: they must be there, and stay there.
+    private static func claimNamedValues(_ draft: inout Draft) throws {
+        for value in draft.secrets.values {
+            for name in NamedValueReferences.names(in: value.text ?? "") {
+                guard let holder = try draft.reader.holder(of: name.lowercased(), in: "namedValues.displayName") else {
+                    draft.refuse("credentials", "Cannot find a property '\(name)'")
+                    continue
+                }
+                draft.references.append(holder)
+            }
+        }
+    }
+}

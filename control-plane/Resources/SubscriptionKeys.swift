@@ -1,0 +1,35 @@
+// Keys of subscriptions: made, hashed, found by their hash's first byte.
+package import ResourceStore
+
+package enum SubscriptionKeys {
+    /// The scope of held values under which a key's hash stands; a value that another subscription has is found by it.
+    package static let scope = "subscriptions.key"
+    package static let fields = ["primaryKey", "secondaryKey"]
+
+    /// Hashes of a subscription's two keys, hexadecimal.
+    package static func hash(_ key: String, _ context: ResourceContext) -> String {
+        Hexadecimal.text(context.keyHash.hash(of: Array(key.utf8)))
+    }
+
+    /// The shards (first two digits) that a subscription's keys are in, joined by commas; empty for other kinds.
+    package static func shards(of resource: StoredResource, _ reader: StoreReader) throws -> String {
+        guard resource.kind == "subscriptions" else { return "" }
+        return try shards(of: resource.id, reader)
+    }
+
+    package static func shards(of id: ResourceID, _ reader: StoreReader) throws -> String {
+        Set(try reader.values(in: scope, of: id).map { String($0.prefix(2)) }).sorted().joined(separator: ",")
+    }
+}
+
+package enum Hexadecimal {
+    package static func text(_ bytes: some Sequence<UInt8>) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        for byte in bytes {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

@@ -60,12 +60,12 @@ let systemLibraries: [Target] = [
 
 let shared: [Target] = [
     room("Cryptography", in: "Sources", uses: "COpenSSL", crypto, x509, asn1),
-    room("JSONWebTokens", in: "Sources", uses: "Cryptography", "CJWT"),
+    room("JSONWebTokens", in: "Sources", uses: "Cryptography", "JSONDocuments", "CJWT"),
     room("WebClient", in: "Sources", uses: "CCurl"),
     room("JSONDocuments", in: "Sources"),
     room("PolicyExpressions", in: "Sources"),
     room("PolicyLanguage", in: "Sources", uses: "PolicyExpressions"),
-    room("GatewayConfiguration", in: "Sources", uses: "Cryptography", "PolicyLanguage"),
+    room("GatewayConfiguration", in: "Sources", uses: "Cryptography", "PolicyLanguage", "JSONDocuments"),
     room("ClusterProtocol", in: "Sources", uses: "GatewayConfiguration"),
     executable(
         "gatehouse", in: "Sources", folder: "gatehouse",

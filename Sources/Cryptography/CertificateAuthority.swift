@@ -89,7 +89,7 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
     }
 
     /// An authority as `certificateAndKey` gave it.
-    /// - Throws: When one of them can't be read, or they do not belong together.
+    /// Throws when one of them can't be read, or they do not belong together.
     package init(_ stored: CertificateAndKey) throws {
         let key = try P256.Signing.PrivateKey(pemRepresentation: stored.privateKey)
         let certificate = try Certificate(pemEncoded: stored.certificate)
@@ -112,7 +112,7 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
     package var customMirror: Mirror { Mirror(self, children: ["certificate": certificate]) }
 
     /// A certificate for a server of the controller, 1 year, with a new key.
-    /// - Parameter names: At least one; the first is the common name too.
+    /// `names`: At least one; the first is the common name too.
     package func issueServer(names: [ServerName], now: Date) throws -> CertificateAndKey {
         let key = P256.Signing.PrivateKey()
         let pem = try issue(
@@ -122,7 +122,7 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
     }
 
     /// A node's certificate: clientAuth, the identity as URI name, 30 days.
-    /// - Returns: PEM.
+    /// Gives PEM.
     package func issueNode(_ identity: NodeIdentity, for request: CertificateRequest, now: Date) throws -> String {
         try issue(
             to: request.publicKey, commonName: identity.node, names: [.uniformResourceIdentifier(identity.uri)],
@@ -130,7 +130,7 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
     }
 
     /// A certificate for a node's https listener, for the request's key: serverAuth, 30 days.
-    /// - Returns: PEM.
+    /// Gives PEM.
     package func issueListener(names: [ServerName], for request: CertificateRequest, now: Date) throws -> String {
         try issue(
             to: request.publicKey, commonName: names.first.map(Self.text) ?? "listener",

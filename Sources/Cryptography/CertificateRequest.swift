@@ -30,7 +30,7 @@ package struct CertificateRequest: Sendable {
     let publicKey: Certificate.PublicKey
 
     /// Makes a request. Its subject is empty: names are the controller's to give.
-    /// - Parameter privateKey: P-256, PEM (`P256Key.make`).
+    /// `privateKey`: P-256, PEM (`P256Key.make`).
     package static func make(privateKey: String, sealingKey: NodeSealingPublicKey) throws -> CertificateRequest {
         let key = try P256.Signing.PrivateKey(pemRepresentation: privateKey)
         let attribute = CertificateSigningRequest.Attribute(

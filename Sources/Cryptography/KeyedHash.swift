@@ -9,7 +9,7 @@ package struct KeyedHash: Sendable {
 
     private let state: gh_keyed_hash
 
-    /// - Parameter pepper: The key, at least one byte; 32 random ones are right. Longer than 64 is hashed first, as
+    /// `pepper`: The key, at least one byte; 32 random ones are right. Longer than 64 is hashed first, as
     ///   RFC 2104 says.
     package init(pepper: [UInt8]) throws {
         guard !pepper.isEmpty else { throw Failure() }

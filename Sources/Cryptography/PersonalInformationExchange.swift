@@ -30,7 +30,7 @@ package struct PersonalInformationExchange: Sendable, CustomStringConvertible, C
     package var description: String { "PersonalInformationExchange(\(leaf.thumbprint))" }
     package var customMirror: Mirror { Mirror(self, children: ["thumbprint": leaf.thumbprint]) }
 
-    /// - Parameter password: Empty and absent are the same.
+    /// `password`: Empty and absent are the same.
     package init(_ bytes: [UInt8], password: String) throws {
         guard bytes.count <= 1 << 20, OpenSSLProviders.areLoaded else { throw Refusal.malformed }
         defer { ERR_clear_error() }
@@ -40,6 +40,10 @@ package struct PersonalInformationExchange: Sendable, CustomStringConvertible, C
 
         let hasCode = PKCS12_mac_present(file) == 1
         if hasCode, !Self.isRight(password, for: file) { throw Refusal.wrongPassword }
+        if !hasCode, !password.isEmpty {
+            // PKCS12_parse refuses a password for a file without code; one is added in memory.
+            PKCS12_set_mac(file, password, Int32(clamping: password.utf8.count), nil, 0, 1, EVP_sha256())
+        }
         var key: OpaquePointer?
         var certificate: OpaquePointer?
         var others: OpaquePointer?

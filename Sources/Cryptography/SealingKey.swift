@@ -31,7 +31,7 @@ package struct SealingKey: Sendable, CustomStringConvertible, CustomReflectable 
     package let id: String
     private let key: SymmetricKey
 
-    /// - Parameter bytes: 32 bytes.
+    /// `bytes`: 32 bytes.
     package init(id: String, bytes: [UInt8]) throws(SealingFailure) {
         guard bytes.count == 32 else { throw .badKeyLength }
         self.id = id
@@ -80,7 +80,7 @@ package struct NodeSealingKey: Sendable, CustomStringConvertible, CustomReflecta
     /// A new random one.
     package init() { key = Curve25519.KeyAgreement.PrivateKey() }
 
-    /// - Parameter secretBytes: What `secretBytes` gave: 32 bytes.
+    /// `secretBytes`: What `secretBytes` gave: 32 bytes.
     package init(secretBytes: [UInt8]) throws(SealingFailure) {
         do { key = try Curve25519.KeyAgreement.PrivateKey(rawRepresentation: secretBytes) } catch {
             throw .badKeyLength
@@ -95,7 +95,7 @@ package struct NodeSealingKey: Sendable, CustomStringConvertible, CustomReflecta
     package var publicKey: NodeSealingPublicKey { NodeSealingPublicKey(key: key.publicKey) }
 
     /// Opens what `NodeSealingPublicKey.seal` made for this node.
-    /// - Parameter sealed: Encapsulated key (32 bytes) and ciphertext.
+    /// `sealed`: Encapsulated key (32 bytes) and ciphertext.
     package func open(_ sealed: [UInt8]) throws(SealingFailure) -> [UInt8] {
         guard sealed.count >= 32 + 16 else { throw .notAuthentic }
         do {
@@ -113,7 +113,7 @@ package struct NodeSealingKey: Sendable, CustomStringConvertible, CustomReflecta
 package struct NodeSealingPublicKey: Sendable {
     private let key: Curve25519.KeyAgreement.PublicKey
 
-    /// - Parameter bytes: 32 bytes.
+    /// `bytes`: 32 bytes.
     package init(bytes: [UInt8]) throws(SealingFailure) {
         guard bytes.count == 32 else { throw .badKeyLength }
         do { key = try Curve25519.KeyAgreement.PublicKey(rawRepresentation: bytes) } catch { throw .badKeyLength }
@@ -124,7 +124,7 @@ package struct NodeSealingPublicKey: Sendable {
     package var bytes: [UInt8] { Array(key.rawRepresentation) }
 
     /// HPKE (X25519, HKDF-SHA-256, AES-256-GCM; RFC 9180) with info `gatehouse snapshot data key v1`.
-    /// - Returns: Encapsulated key (32 bytes) and ciphertext.
+    /// Gives the encapsulated key (32 bytes) and ciphertext.
     package func seal(_ plain: [UInt8]) throws(SealingFailure) -> [UInt8] {
         do {
             var sender = try HPKE.Sender(

@@ -74,7 +74,7 @@ package struct SignatureVerificationKey: Sendable {
         kind = try SignatureKeys.kind(of: key)
     }
 
-    /// - Parameter pem: SubjectPublicKeyInfo.
+    /// `pem`: SubjectPublicKeyInfo.
     package init(pem: String) throws(BadKey) {
         guard pem.utf8.count <= 16_384, let key = OpenSSLText.publicKey(pem: pem) else { throw BadKey() }
         self = try SignatureVerificationKey(handle: key)
@@ -156,7 +156,7 @@ package struct SignaturePrivateKey: Sendable, CustomStringConvertible, CustomRef
         kind = .rsa(bits: bits)
     }
 
-    /// - Parameter pem: PKCS#8, PKCS#1 or SEC 1, unencrypted.
+    /// `pem`: PKCS#8, PKCS#1 or SEC 1, unencrypted.
     package init(pem: String) throws(BadKey) {
         guard pem.utf8.count <= 65_536, let key = OpenSSLText.privateKey(pem: pem) else { throw BadKey() }
         handle = key
@@ -174,7 +174,7 @@ package struct SignaturePrivateKey: Sendable, CustomStringConvertible, CustomRef
     }
 
     /// The signature over `message`.
-    /// - Throws: `BadKey` for a scheme that does not fit the key.
+    /// Throws `BadKey` for a scheme that does not fit the key.
     package func sign(_ message: [UInt8], scheme: SignatureScheme) throws(BadKey) -> [UInt8] {
         guard kind.fits(scheme), let context = EVP_MD_CTX_new() else { throw BadKey() }
         defer {

@@ -14,7 +14,7 @@ package struct SnapshotSigningKey: Sendable, CustomStringConvertible, CustomRefl
     /// A new random one.
     package init() { key = Curve25519.Signing.PrivateKey() }
 
-    /// - Parameter secretBytes: The 32 bytes of the seed.
+    /// `secretBytes`: The 32 bytes of the seed.
     package init(secretBytes: [UInt8]) throws(BadKey) {
         do { key = try Curve25519.Signing.PrivateKey(rawRepresentation: secretBytes) } catch { throw BadKey() }
     }
@@ -33,7 +33,7 @@ package struct SnapshotSigningKey: Sendable, CustomStringConvertible, CustomRefl
 package struct SnapshotVerificationKey: Hashable, Sendable {
     private let key: Curve25519.Signing.PublicKey
 
-    /// - Parameter bytes: The raw key, 32 bytes.
+    /// `bytes`: The raw key, 32 bytes.
     package init(bytes: [UInt8]) throws(BadKey) {
         guard bytes.count == 32 else { throw BadKey() }
         do { key = try Curve25519.Signing.PublicKey(rawRepresentation: bytes) } catch { throw BadKey() }

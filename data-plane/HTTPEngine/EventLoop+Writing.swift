@@ -21,8 +21,7 @@ extension EventLoop {
         return connection.pointee.output.count &- before
     }
 
-    /// Stages a status line, the fields, and the framing.
-    /// - Parameter length: For Content-Length; nil writes none.
+    /// Stages a status line, the fields, and the framing; `length` is for Content-Length, nil writes none.
     mutating func writeHead(
         _ head: ResponseHead, to output: inout ByteQueue, length: UInt64?, frame: OutgoingFrame, closes: Bool,
         keepsLength: Bool = false

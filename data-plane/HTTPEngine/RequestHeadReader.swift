@@ -34,9 +34,7 @@ enum RequestHeadReader {
         var contentTypes = 0
     }
 
-    /// - Parameters:
-    ///   - bytes: The head from its first line's first byte to its last CRLF.
-    ///   - head: Filled; its storage is used again.
+    /// Reads the head from its first line's first byte to its last CRLF into `head`, whose storage is used again.
     static func read(
         _ bytes: UnsafeRawBufferPointer, scheme: URLScheme, into head: inout RequestHead
     ) throws(Refusal) -> RequestFraming {

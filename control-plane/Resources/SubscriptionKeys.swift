@@ -1,4 +1,5 @@
 // Keys of subscriptions: made, hashed, found by their hash's first byte.
+internal import Cryptography
 package import ResourceStore
 
 package enum SubscriptionKeys {
@@ -8,7 +9,7 @@ package enum SubscriptionKeys {
 
     /// Hashes of a subscription's two keys, hexadecimal.
     package static func hash(_ key: String, _ context: ResourceContext) -> String {
-        Hexadecimal.text(context.keyHash.hash(of: Array(key.utf8)))
+        context.keyHash.hash(of: key.utf8).description
     }
 
     /// The shards (first two digits) that a subscription's keys are in, joined by commas; empty for other kinds.
@@ -19,17 +20,5 @@ package enum SubscriptionKeys {
 
     package static func shards(of id: ResourceID, _ reader: StoreReader) throws -> String {
         Set(try reader.values(in: scope, of: id).map { String($0.prefix(2)) }).sorted().joined(separator: ",")
-    }
-}
-
-package enum Hexadecimal {
-    package static func text(_ bytes: some Sequence<UInt8>) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -1,6 +1,6 @@
 // APIs: path, protocols, backend, and the import of a description.
-package import JSONDocuments
-package import ResourceStore
+internal import JSONDocuments
+internal import ResourceStore
 
 extension Kind {
     static let apiProperties: [Property] = [

@@ -1,6 +1,6 @@
 // Backends: addresses with credentials and TLS settings that policies choose by name.
-package import JSONDocuments
-package import ResourceStore
+internal import JSONDocuments
+internal import ResourceStore
 
 extension Kind {
     private static let values = Shape.map(.list(.text(0...10_000), atMost: 100), atMost: 100)

@@ -1,8 +1,8 @@
 // Certificates with their keys, read from PFX.
 internal import Cryptography
 internal import Foundation
-package import JSONDocuments
-package import ResourceStore
+internal import JSONDocuments
+internal import ResourceStore
 
 extension Kind {
     /// A certificate. Key and PFX never leave but sealed, for nodes.
@@ -40,16 +40,14 @@ extension Kind {
             return draft.refuse("data", "'properties.data' must be a PFX in base64.")
         }
         do {
-            let pfx = try PersonalInformationExchange.read(
-                [UInt8](bytes), password: draft.transients["password"]?.text ?? "")
-            let leaf = pfx.certificate
-            draft.properties["subject"] = .string(leaf.subject)
-            draft.properties["thumbprint"] = .string(leaf.thumbprint)
-            draft.properties["expirationDate"] = .string(Timestamp.text(leaf.notAfter))
-            draft.properties["chain"] = .string(pfx.chainPEM)
-            draft.secrets["key"] = .string(pfx.keyPEM)
-        } catch let failure as PersonalInformationExchange.Failure {
-            draft.refuse("data", failure.description)
+            let pfx = try PersonalInformationExchange([UInt8](bytes), password: draft.transients["password"]?.text ?? "")
+            draft.properties["subject"] = .string(pfx.leaf.subject)
+            draft.properties["thumbprint"] = .string(pfx.leaf.thumbprint)
+            draft.properties["expirationDate"] = .string(Timestamp.text(pfx.leaf.notAfter))
+            draft.properties["chain"] = .string(pfx.chain)
+            draft.secrets["key"] = .string(pfx.privateKey)
+        } catch let refusal as PersonalInformationExchange.Refusal {
+            draft.refuse("data", "'properties.data' can't be read: \(refusal).")
         }
     }
 }

@@ -1,6 +1,6 @@
 // Groups and their members.
-package import JSONDocuments
-package import ResourceStore
+internal import JSONDocuments
+internal import ResourceStore
 
 extension Kind {
     static let groupProperties: [Property] = [

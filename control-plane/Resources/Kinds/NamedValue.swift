@@ -1,5 +1,5 @@
 // Named values: texts that policies name as {{displayName}}.
-package import JSONDocuments
+internal import JSONDocuments
 package import ResourceStore
 
 extension Kind {

@@ -1,6 +1,6 @@
 // Operations of an API: method, URL template and what is sent and answered.
-package import JSONDocuments
-package import ResourceStore
+internal import JSONDocuments
+internal import ResourceStore
 
 extension Kind {
     private static let representations = Property.optional(

@@ -1,5 +1,5 @@
 // Policy documents at the four scopes, and what depends on them.
-package import JSONDocuments
+internal import JSONDocuments
 package import PolicyLanguage
 package import ResourceStore
 

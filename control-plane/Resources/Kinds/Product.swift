@@ -1,6 +1,6 @@
 // Products, and their links to APIs and groups.
-package import JSONDocuments
-package import ResourceStore
+internal import JSONDocuments
+internal import ResourceStore
 
 extension Kind {
     static let productProperties: [Property] = [

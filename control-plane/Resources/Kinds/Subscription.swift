@@ -1,6 +1,6 @@
 // Subscriptions: a pair of keys, what they open, and whose they are.
 internal import Cryptography
-package import JSONDocuments
+internal import JSONDocuments
 package import ResourceStore
 
 extension Kind {
@@ -158,7 +158,7 @@ extension Kind {
 
 extension SubscriptionKeys {
     /// 128 random bits as 32 lower-case hexadecimal digits.
-    package static func generate() -> String { Hexadecimal.text(RandomBytes.make(16)) }
+    package static func generate() -> String { Hexadecimal.encode(SecureRandom.bytes(16)) }
 
     /// Gives a subscription a new key in the place of one of its two. The former dies with the next snapshot.
     package static func regenerate(

@@ -1,5 +1,5 @@
 // Users: people who own subscriptions.
-package import JSONDocuments
+internal import JSONDocuments
 package import ResourceStore
 
 extension Kind {

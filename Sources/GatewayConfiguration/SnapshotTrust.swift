@@ -1,0 +1,189 @@
+package import Cryptography
+internal import Foundation
+internal import JSONDocuments
+
+// Which roots a node believes: signed by the key it knows, its own service's and gateway's, and no way back.
+
+/// Why a snapshot was refused. `description` is what the controller shows.
+package enum SnapshotRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+    case badSignature
+    case wrongService
+    case wrongGateway
+    /// An older version than the node has had.
+    case rollback
+    /// The node's version with other content.
+    case fork
+    /// With the member.
+    case badFormat(String)
+    /// A blob that does not hash to its name, or has another size.
+    case blobMismatch(String)
+    /// A blob that nobody gave.
+    case blobMissing(String)
+    /// Something that this version of the software does not know.
+    case unknown(blob: String, path: String)
+    /// The data key is missing, or the secrets are not sealed with it.
+    case secretsUnreadable
+
+    package var description: String {
+        switch self {
+        case .badSignature: "BadSignature"
+        case .wrongService: "WrongService"
+        case .wrongGateway: "WrongGateway"
+        case .rollback: "Rollback"
+        case .fork: "Fork"
+        case .badFormat(let member): "BadFormat: \(member)"
+        case .blobMismatch(let name): "BlobMismatch: \(name)"
+        case .blobMissing(let name): "BlobMissing: \(name)"
+        case .unknown(let blob, let path): "Unknown: \(blob) \(path)"
+        case .secretsUnreadable: "SecretsUnreadable"
+        }
+    }
+}
+
+/// Bounds of a snapshot.
+package enum SnapshotBounds {
+    package static let rootBytesMax = 16 << 20
+    package static let blobsMax = 100_000
+    /// Greatest version: what every reader of JSON keeps.
+    package static let versionMax: Int64 = 1 << 53 - 1
+    package static let blobBytesMax = 64 << 20
+    package static let totalBytesMax = 512 << 20
+    package static let nameScalarsMax = 300
+    package static let depthMax = 64
+}
+
+extension SnapshotRoot {
+    /// The root's bytes and their signature.
+    package func signed(with key: SnapshotSigningKey) throws -> SignedRoot {
+        let bytes = try BlobCoding.encode(self)
+        return SignedRoot(
+            root: Data(bytes).base64EncodedString(), signature: Data(try key.sign(bytes)).base64EncodedString())
+    }
+}
+
+extension SignedRoot {
+    /// The root's exact bytes; nil for no base64.
+    package var rootBytes: [UInt8]? { Data(base64Encoded: root).map(Array.init) }
+
+    /// SHA-256 of the root's bytes: what the next root names as `previous`.
+    package var rootHash: String? { rootBytes.flatMap { try? ContentHash(of: $0).description } }
+}
+
+/// A root whose signature, form and place were found good.
+package struct VerifiedRoot: Hashable, Sendable {
+    package let root: SnapshotRoot
+    package let signed: SignedRoot
+    /// SHA-256 of its bytes.
+    package let hash: String
+    /// The key that signs from the next root on.
+    package let nextKey: SnapshotVerificationKey
+
+    /// Checks the signature before anything of the JSON is used, then reads it strictly.
+    package init(_ signed: SignedRoot, key: SnapshotVerificationKey) throws(SnapshotRefusal) {
+        guard signed.root.utf8.count <= SnapshotBounds.rootBytesMax / 3 * 4 + 4, let bytes = signed.rootBytes,
+            let signature = Data(base64Encoded: signed.signature)
+        else { throw .badFormat("root") }
+        guard key.verifies(Array(signature), over: bytes) else { throw .badSignature }
+        root = try Self.read(bytes)
+        self.signed = signed
+        guard let hash = try? ContentHash(of: bytes).description else { throw .badFormat("root") }
+        self.hash = hash
+        guard let raw = Data(base64Encoded: root.signingKey),
+            let next = try? SnapshotVerificationKey(bytes: Array(raw))
+        else { throw .badFormat("signingKey") }
+        nextKey = next
+    }
+
+    private static func read(_ bytes: [UInt8]) throws(SnapshotRefusal) -> SnapshotRoot {
+        // The strict reader refuses a member that stands twice, which Foundation's does not.
+        guard let document = try? JSONReader.read(bytes, depthMax: SnapshotBounds.depthMax),
+            let format = document["format"]?.integer
+        else { throw .badFormat("format") }
+        guard format == Int64(SnapshotRoot.currentFormat) else { throw .badFormat("format") }
+        guard let version = document["version"]?.integer, (1...SnapshotBounds.versionMax).contains(version) else {
+            throw .badFormat("version")
+        }
+        guard let blobs = document["blobs"]?.members, blobs.count <= SnapshotBounds.blobsMax else {
+            throw .badFormat("blobs")
+        }
+        let root: SnapshotRoot
+        do {
+            root = try BlobCoding.decode(SnapshotRoot.self, bytes, name: "root")
+        } catch {
+            if case .unknown(_, let path) = error { throw .badFormat(path) }
+            throw error
+        }
+        var total = 0
+        for (name, blob) in root.blobs {
+            guard (1...SnapshotBounds.nameScalarsMax).contains(name.unicodeScalars.count), !name.contains(".."),
+                !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f })
+            else { throw .badFormat("blobs") }
+            guard blob.sha256.utf8.count == 64, blob.sha256 == blob.sha256.lowercased(),
+                Hexadecimal.decode(blob.sha256) != nil, (0...SnapshotBounds.blobBytesMax).contains(blob.size)
+            else { throw .badFormat("blobs/\(name)") }
+            total += blob.size
+        }
+        guard total <= SnapshotBounds.totalBytesMax else { throw .badFormat("blobs") }
+        return root
+    }
+}
+
+/// What a node holds a new root against. Kept apart from the roots, so that an old one can't lower it.
+package struct SnapshotTrust: Codable, Hashable, Sendable {
+    /// Raw Ed25519 key that the next root must be signed with, base64. From enrolment, then from root to root.
+    package private(set) var key: String
+    package let service: String
+    package let gateway: String
+    /// Highest version that was accepted; 0 for none.
+    package private(set) var version: Int64 = 0
+    /// SHA-256 of that root's bytes.
+    package private(set) var hash: String?
+
+    package enum Verdict: Hashable, Sendable {
+        case newer(VerifiedRoot)
+        /// The version the node has, byte for byte.
+        case same(VerifiedRoot)
+    }
+
+    package init(key: SnapshotVerificationKey, service: String, gateway: String) {
+        self.key = Data(key.bytes).base64EncodedString()
+        self.service = service
+        self.gateway = gateway
+    }
+
+    /// Whether `signed` may be taken (must-hold H1 to H3).
+    package func judge(_ signed: SignedRoot) throws(SnapshotRefusal) -> Verdict {
+        guard let raw = Data(base64Encoded: key), let key = try? SnapshotVerificationKey(bytes: Array(raw)) else {
+            throw .badSignature
+        }
+        let verified: VerifiedRoot
+        do {
+            verified = try VerifiedRoot(signed, key: key)
+        } catch {
+            // The root that changed the key is signed with the key before; it is known by its hash.
+            if error == .badSignature, let hash, signed.rootHash == hash { throw .rollback }
+            throw error
+        }
+        guard Self.same(verified.root.service, service) else { throw .wrongService }
+        guard Self.same(verified.root.gateway, gateway) else { throw .wrongGateway }
+        if verified.root.version < version { throw .rollback }
+        if verified.root.version == version {
+            guard verified.hash == hash else { throw .fork }
+            return .same(verified)
+        }
+        return .newer(verified)
+    }
+
+    /// Notes that `root`, which `judge` found newer, is in force.
+    package mutating func accept(_ root: VerifiedRoot) {
+        version = root.root.version
+        hash = root.hash
+        key = Data(root.nextKey.bytes).base64EncodedString()
+    }
+
+    /// Ids of ARM are equal without regard to the case of ASCII letters.
+    private static func same(_ one: String, _ other: String) -> Bool {
+        func folded(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte | 0x20 : byte }
+        return one.utf8.map(folded) == other.utf8.map(folded)
+    }
+}

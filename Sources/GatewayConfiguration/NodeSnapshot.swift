@@ -80,7 +80,7 @@ package struct SnapshotDecoder: Sendable {
     /// Reads the snapshot of `root`. `content` gives a blob's bytes by its hash, nil for none; they are checked against
     /// hash and size before they are read (must-hold H5). Nothing is kept of a snapshot that is refused.
     package mutating func decode(
-        _ root: SnapshotRoot, dataKey: SealingKey, content: (String) -> [UInt8]?
+        _ root: SnapshotRoot, dataKey: SealingKey, content: @escaping (String) -> [UInt8]?
     ) throws(SnapshotRefusal) -> NodeSnapshot {
         guard dataKey.id == root.dataKey else { throw .secretsUnreadable }
         var next = Read()

@@ -30,6 +30,7 @@ struct TestApplication: GatewayApplication {
 
     func makeCall() -> Call { Call() }
     func turn(_ clock: LoopClock) {}
+    func turnEnded() {}
 
     func begin(
         _ call: inout Call, request: inout RequestHead, forward: inout ForwardRequest, context: CallContext,

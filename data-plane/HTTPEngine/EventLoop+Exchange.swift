@@ -33,7 +33,7 @@ extension EventLoop {
         {
             exchange.pointee.flags.insert(.closesClient)
         }
-        if isDraining { exchange.pointee.flags.insert(.closesClient) }
+        if isDraining || own.closes { exchange.pointee.flags.insert(.closesClient) }
         let written = writeOwn(
             own, to: exchange.pointee.client.index, closes: exchange.pointee.flags.contains(.closesClient),
             withoutBody: exchange.pointee.flags.contains(.answersHead))

@@ -11,6 +11,9 @@ package protocol GatewayApplication {
     /// Once before the events of a wake-up: the moment to take a new configuration.
     mutating func turn(_ clock: LoopClock)
 
+    /// Once behind the events of a wake-up, before the loop waits again.
+    mutating func turnEnded()
+
     /// A request's head came. The body may not be here yet.
     mutating func begin(
         _ call: inout Call, request: inout RequestHead, forward: inout ForwardRequest, context: CallContext,

@@ -177,7 +177,23 @@ package struct HeaderFields: Sendable {
         }
     }
 
-    private func looksLike(_ name: FieldName, at index: Int) -> Bool {
+    /// Bytes of the name of line `index`.
+    package func nameLength(at index: Int) -> Int { Int(entries[index].nameLength) }
+
+    /// Whether the name of line `index` begins with `prefix`, without regard to case.
+    package func hasPrefix(_ prefix: FieldName, at index: Int) -> Bool {
+        let entry = entries[index]
+        guard Int(entry.nameLength) >= prefix.folded.count else { return false }
+        var position = Int(entry.name)
+        for byte in prefix.folded {
+            if FieldName.lower(bytes[position]) != byte { return false }
+            position += 1
+        }
+        return true
+    }
+
+    /// Whether line `index` has this name, or one that a careless reader takes for it: `_` where it has `-`.
+    package func looksLike(_ name: FieldName, at index: Int) -> Bool {
         let entry = entries[index]
         guard Int(entry.nameLength) == name.folded.count else { return false }
         var position = Int(entry.name)

@@ -20,6 +20,7 @@ extension EventLoop {
             checkDrain()
             settle(&application, &calls)
             counters.store(.connectionsOpen, UInt64(clients))
+            application.turnEnded()
         }
     }
 

@@ -92,9 +92,12 @@ package struct ResponseHead: Sendable {
 package struct OwnResponse: Sendable {
     package var head: ResponseHead
     package var body: [UInt8]
+    /// Whether the caller's connection ends with it.
+    package var closes: Bool
 
-    package init(head: ResponseHead, body: [UInt8] = []) {
+    package init(head: ResponseHead, body: [UInt8] = [], closes: Bool = false) {
         self.head = head
         self.body = body
+        self.closes = closes
     }
 }

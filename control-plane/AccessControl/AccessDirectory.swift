@@ -30,6 +30,20 @@ package struct RoleAssignment: Hashable, Sendable {
     package var description: String?
     package var createdOn: String
     package var createdBy: String
+
+    package init(
+        name: String, scope: String, roleDefinition: String, principalID: String, principalType: String,
+        description: String?, createdOn: String, createdBy: String
+    ) {
+        self.name = name
+        self.scope = scope
+        self.roleDefinition = roleDefinition
+        self.principalID = principalID
+        self.principalType = principalType
+        self.description = description
+        self.createdOn = createdOn
+        self.createdBy = createdBy
+    }
 }
 
 /// Who asks, proved.
@@ -115,12 +129,12 @@ package struct AccessDirectory: Sendable {
     }
 
     /// What the caller may do at the scope, for the list of permissions.
-    package func permissions(of caller: Caller, at scope: String) -> [Permission] {
+    package func permissions(of caller: Caller, at scope: String) -> [RolePermission] {
         held(by: caller, at: scope).flatMap { definitions[$0.roleDefinition]?.permissions ?? [] }
     }
 
     /// Whether the caller holds everything that the permissions allow, at the scope.
-    package func holdsAll(_ caller: Caller, of wanted: [Permission], at scope: String) -> Bool {
+    package func holdsAll(_ caller: Caller, of wanted: [RolePermission], at scope: String) -> Bool {
         let mine = permissions(of: caller, at: scope)
         return wanted.allSatisfy { permission in
             permission.actions.allSatisfy { action in
@@ -197,7 +211,7 @@ extension RoleDefinition {
             name: row.name, roleName: properties["roleName"]?.text ?? "",
             description: properties["description"]?.text ?? "", isBuiltIn: false,
             permissions: (properties["permissions"]?.items ?? []).map {
-                Permission(
+                RolePermission(
                     actions: texts($0["actions"]), notActions: texts($0["notActions"]),
                     dataActions: texts($0["dataActions"]), notDataActions: texts($0["notDataActions"]))
             }, assignableScopes: texts(properties["assignableScopes"]), createdOn: properties["createdOn"]?.text ?? "",

@@ -1,7 +1,7 @@
 // Role definitions: what a role allows, built in and custom.
 
 /// What is allowed by one permission of a role: actions less notActions.
-package struct Permission: Hashable, Sendable {
+package struct RolePermission: Hashable, Sendable {
     package var actions: [String]
     package var notActions: [String]
     package var dataActions: [String]
@@ -39,13 +39,13 @@ package struct RoleDefinition: Hashable, Sendable {
     package var roleName: String
     package var description: String
     package var isBuiltIn: Bool
-    package var permissions: [Permission]
+    package var permissions: [RolePermission]
     package var assignableScopes: [String]
     package var createdOn: String
     package var updatedOn: String
 
     package init(
-        name: String, roleName: String, description: String, isBuiltIn: Bool, permissions: [Permission],
+        name: String, roleName: String, description: String, isBuiltIn: Bool, permissions: [RolePermission],
         assignableScopes: [String], createdOn: String, updatedOn: String
     ) {
         self.name = name
@@ -167,7 +167,7 @@ package enum BuiltInRoles {
     ) -> RoleDefinition {
         RoleDefinition(
             name: name, roleName: roleName, description: description, isBuiltIn: true,
-            permissions: [Permission(actions: actions, notActions: not)], assignableScopes: ["/"],
+            permissions: [RolePermission(actions: actions, notActions: not)], assignableScopes: ["/"],
             createdOn: "2026-01-01T00:00:00Z", updatedOn: "2026-01-01T00:00:00Z")
     }
 }

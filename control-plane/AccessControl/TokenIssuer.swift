@@ -1,6 +1,6 @@
 // The built-in issuer: client credentials in, bearer tokens out; and the check of bearer tokens that come in.
 internal import Cryptography
-internal import Foundation
+package import Foundation
 package import JSONDocuments
 internal import JSONWebTokens
 
@@ -19,16 +19,17 @@ package struct TokenIssuer: Sendable {
     private let signer: TokenSigner
     private let verifier: TokenVerifier
 
-    /// - Parameter key: RSA, PKCS#8 PEM.
-    package init(tenantID: String, publicURL: String, key: String) throws {
+    /// - Parameters:
+    ///   - key: RSA, PKCS#8 PEM.
+    ///   - keyID: names the key in tokens and in the key set.
+    package init(tenantID: String, publicURL: String, key: String, keyID: String) throws {
         self.tenantID = tenantID
         self.publicURL = publicURL
         issuer = "\(publicURL)/\(tenantID)/v2.0"
         let privateKey = try SignaturePrivateKey(pem: key)
-        let keyID = try Base64URL.encode(Digest.sha256(Array(privateKey.publicKey.pem.utf8)).prefix(16).map { $0 })
         signer = TokenSigner(key: privateKey, keyID: keyID)
         verifier = TokenVerifier(
-            keys: JSONWebKeySet([signer.publicKey]), algorithms: [.rs256], issuers: [issuer],
+            keys: JSONWebKeySet([try signer.publicKey]), algorithms: [.rs256], issuers: [issuer],
             audiences: Self.managementAudiences(publicURL), clockSkew: Self.skew, requiresExpiration: true)
     }
 
@@ -65,7 +66,7 @@ package struct TokenIssuer: Sendable {
     }
 
     /// The key set, as published.
-    package func keys() throws -> JSONValue { try JSONWebKeySet([signer.publicKey]).published() }
+    package func keys() throws -> JSONValue { try JSONWebKeySet([try signer.publicKey]).published() }
 
     /// OpenID metadata.
     package var metadata: JSONValue {

@@ -76,10 +76,19 @@ package enum ETagCondition: Hashable, Sendable {
     case none
     /// `If-Match: *`
     case exists
-    /// `If-Match: "…"`
-    case matches(String)
+    /// `If-Match: "…", "…"`
+    case matchesOne(of: [String])
     /// `If-None-Match: *`
     case isNew
+
+    /// Whether a resource with this ETag (nil: none is there) may be written.
+    package func allows(_ etag: String?) -> Bool {
+        switch self {
+        case .none, .exists: true
+        case .matchesOne(let etags): etag.map(etags.contains) ?? false
+        case .isNew: etag == nil
+        }
+    }
 }
 
 /// A sealed secret beside the key that sealed it.

@@ -15,6 +15,11 @@ package struct IDRule: Sendable {
     package var lengthMax: Int
     package var characters = Characters.general
 
+    package init(lengthMax: Int, characters: Characters = .general) {
+        self.lengthMax = lengthMax
+        self.characters = characters
+    }
+
     package func problem(with name: String) -> FieldProblem? {
         let scalars = name.unicodeScalars
         guard !scalars.isEmpty, scalars.count <= lengthMax else {

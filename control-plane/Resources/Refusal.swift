@@ -76,6 +76,11 @@ package struct Refusal: Error, Hashable, Sendable {
     package var allowed: [String] = []
     /// Seconds, with 429 and 503.
     package var retryAfterSeconds: Int?
+    /// `WWW-Authenticate`, with 401.
+    package var challenge: String?
+    /// What was refused for lack of a role, for the audit.
+    package var refusedAction: String?
+    package var refusedScope: String?
     /// For the log alone.
     package var cause = ""
 

@@ -42,11 +42,7 @@ package enum ResourceOperations {
         let former = try writer.reader.get(request.id)
         try checkParent(kind, request.id, writer.reader)
         if former == nil, let problem = kind.id.problem(with: request.id.name) { throw Refusal.fields([problem]) }
-        switch request.condition {
-        case .matches(let etag) where former?.etag != etag: throw Refusal.modifiedSince
-        case .isNew where former != nil: throw Refusal.modifiedSince
-        default: break
-        }
+        guard request.condition.allows(former?.etag) else { throw Refusal.modifiedSince }
         return try write(kind, request, body: request.body, former: former, writer, context)
     }
 
@@ -56,7 +52,7 @@ package enum ResourceOperations {
     ) throws -> WriteResult {
         try checkParent(kind, request.id, writer.reader)
         guard let former = try writer.reader.get(request.id) else { throw Refusal.notFound(kind.noun) }
-        if case .matches(let etag) = request.condition, former.etag != etag { throw Refusal.modifiedSince }
+        guard request.condition.allows(former.etag) else { throw Refusal.modifiedSince }
         var body = request.body
         if let given = body["properties"] {
             guard given.members != nil else { throw Refusal.field("properties", "'properties' must be an object.") }
@@ -75,7 +71,7 @@ package enum ResourceOperations {
         context: ResourceContext
     ) throws -> Bool {
         guard let resource = try writer.reader.get(id), resource.kind == kind.name else { return false }
-        if case .matches(let etag) = condition, resource.etag != etag { throw Refusal.modifiedSince }
+        guard condition.allows(resource.etag) else { throw Refusal.modifiedSince }
         try kind.remove(Removal(context: context, writer: writer, resource: resource, query: query))
         try writer.delete(resource.id) { gone in
             try SubscriptionKeys.shards(of: gone, writer.reader)

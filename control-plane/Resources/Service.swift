@@ -44,7 +44,7 @@ package enum Service {
         _ body: JSONValue, merging: Bool, condition: ETagCondition, isStrict: Bool, in writer: StoreWriter
     ) throws -> StoredResource {
         guard let former = try writer.reader.get(.service) else { throw Refusal.notFound("Service") }
-        if case .matches(let etag) = condition, former.etag != etag { throw Refusal.modifiedSince }
+        guard condition.allows(former.etag) else { throw Refusal.modifiedSince }
         var shape = ShapeReader(isStrict: isStrict)
         if isStrict, let members = body.members {
             for (name, _) in members where !known.contains(name) {

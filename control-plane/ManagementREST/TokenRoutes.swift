@@ -1,0 +1,98 @@
+// The built-in issuer's endpoints: token, OpenID metadata, key set. Errors are OAuth's (RFC 6749 section 5.2).
+internal import AccessControl
+internal import Foundation
+internal import JSONDocuments
+internal import Resources
+internal import ResourceStore
+
+enum TokenRoutes {
+    static func error(_ code: String, _ description: String, status: Int = 400) -> Answer {
+        var answer = Answer.json(["error": .string(code), "error_description": .string(description)], status: status)
+        answer.headers.append(("Pragma", "no-cache"))
+        return answer
+    }
+
+    /// POST /{tenantId}/oauth2/v2.0/token: client credentials.
+    static func token(
+        _ management: Management, tenant: String, form: [(name: String, value: String)], authorization: String?,
+        address: String, request: String
+    ) async throws -> Answer {
+        guard tenant.lowercased() == management.issuer.tenantID.lowercased() else {
+            return error("invalid_request", "Tenant '\(tenant.prefix(64))' is not known here.")
+        }
+        let names = form.map(\.name)
+        guard Set(names).count == names.count else { return error("invalid_request", "A parameter stands twice.") }
+        let fields = Dictionary(form.map { ($0.name, $0.value) }) { first, _ in first }
+        guard let credentials = credentials(fields, authorization) else {
+            return error("invalid_client", "Give client_id and client_secret once, in the body or as Basic.", status: 401)
+        }
+        let now = management.now()
+        if let wait = management.throttle.wait(client: credentials.id, address: address, now: now.timeIntervalSince1970) {
+            var answer = error("temporarily_unavailable", "Too many failures; try again later.", status: 429)
+            answer.headers.append(("Retry-After", String(wait)))
+            return answer
+        }
+        guard fields["grant_type"] == "client_credentials" else {
+            return error("unsupported_grant_type", "grant_type must be client_credentials.")
+        }
+        guard let principal = try await principal(management, credentials) else {
+            management.throttle.failed(client: credentials.id, address: address, now: now.timeIntervalSince1970)
+            var answer = error("invalid_client", "The client or its secret is wrong.", status: 401)
+            if authorization != nil { answer.headers.append(("WWW-Authenticate", "Basic realm=\"\(management.issuer.tenantID)\"")) }
+            return answer
+        }
+        management.throttle.succeeded(client: credentials.id, address: address)
+        let scope = fields["scope"] ?? ""
+        guard let audience = management.issuer.audience(ofScope: scope) else {
+            return error("invalid_scope", "scope must be a resource served here and /.default.")
+        }
+        let token = try management.issuer.token(for: principal, audience: audience, now: now)
+        var answer = Answer.json([
+            "token_type": "Bearer", "expires_in": .int(TokenIssuer.lifetime), "ext_expires_in": .int(TokenIssuer.lifetime),
+            "access_token": .string(token),
+        ])
+        answer.headers.append(("Pragma", "no-cache"))
+        return answer
+    }
+
+    private struct Credentials {
+        var id: String
+        var secret: String
+    }
+
+    /// One way of the two, not both (RFC 6749 section 2.3).
+    private static func credentials(_ fields: [String: String], _ authorization: String?) -> Credentials? {
+        guard let authorization else {
+            guard let id = fields["client_id"], let secret = fields["client_secret"] else { return nil }
+            return Credentials(id: id, secret: secret)
+        }
+        guard fields["client_secret"] == nil, authorization.lowercased().hasPrefix("basic "),
+            let data = Data(base64Encoded: authorization.dropFirst(6).trimmingCharacters(in: .whitespaces)),
+            let text = String(validating: data, as: UTF8.self), let colon = text.firstIndex(of: ":"),
+            let id = RequestTarget.decode(text[..<colon], plusIsBlank: true),
+            let secret = RequestTarget.decode(text[text.index(after: colon)...], plusIsBlank: true),
+            fields["client_id"] == nil || fields["client_id"] == id
+        else { return nil }
+        return Credentials(id: id, secret: secret)
+    }
+
+    private static func principal(_ management: Management, _ credentials: Credentials) async throws -> Principal? {
+        guard let principal = management.access.directory.principal(client: credentials.id) else { return nil }
+        let context = management.context
+        let secret = credentials.secret
+        let matches = try await management.store.read { reader in
+            try ClientSecrets.matches(secret, of: principal.id, reader, context: context)
+        }
+        return matches ? principal : nil
+    }
+
+    static func metadata(_ management: Management) -> Answer { publicly(.json(management.issuer.metadata)) }
+
+    static func keys(_ management: Management) throws -> Answer { publicly(.json(try management.issuer.keys())) }
+
+    private static func publicly(_ answer: Answer) -> Answer {
+        var answer = answer
+        answer.headers.append(("Cache-Control", "public, max-age=3600"))
+        return answer
+    }
+}

@@ -36,6 +36,22 @@ package struct LastError: Sendable {
     }
 }
 
+/// The value of a context variable.
+package enum VariableValue: Hashable, Sendable {
+    case integer(Int64)
+    case text(String)
+}
+
+/// How far the cors policies of a call have come.
+enum CorsState: Hashable, Sendable {
+    /// No policy ran, or the request has no Origin.
+    case notAsked
+    /// None allowed the origin so far.
+    case unmatched
+    /// One allowed the origin: the others are put aside.
+    case matched
+}
+
 /// A call while policies run. The engine's side fills it before inbound; steps change it; what is left decides what
 /// goes to the backend and to the caller.
 package struct PolicyExchange: Sendable {
@@ -71,6 +87,23 @@ package struct PolicyExchange: Sendable {
     package var answerFields: HeaderFields
     /// Monotonic clock, nanoseconds, at the start of this turn of the loop.
     package var nowNanoseconds: UInt64
+    /// The call's id, which the generic 500 names (policies.md 2.4); empty leaves it out.
+    package var activityID: String
+    /// What limits of `api` and `operation` by display name look at; empty where it is not known.
+    package var apiDisplayName: String
+    package var operationDisplayName: String
+    /// When the subscription began, Unix seconds: the periods of quota start there. 0 where it is not known.
+    package var subscriptionStart: Int64
+    /// Whether set-header wrote Host, which then goes to the backend in place of the backend's own name.
+    package var writesHost: Bool
+    /// What policies keep for later ones, by name.
+    package var variables: [String: VariableValue]
+    /// Where the backend section goes on after the response's head has arrived.
+    var backendPosition: Int
+    /// What limits have counted for this call, to be given back should it be refused later in inbound.
+    var takenTickets: [LimitTicket]
+    /// What the cors policies have found out about the call.
+    var corsState: CorsState
 
     package init(request: RequestHead, caller: PeerAddress, nowNanoseconds: UInt64) {
         self.request = request
@@ -84,6 +117,15 @@ package struct PolicyExchange: Sendable {
         matchedParameters = []
         remainingPath = []
         templateQueryNames = []
+        activityID = ""
+        apiDisplayName = ""
+        operationDisplayName = ""
+        subscriptionStart = 0
+        writesHost = false
+        variables = [:]
+        backendPosition = 0
+        takenTickets = []
+        corsState = .notAsked
         backend = .none
         answerFields = HeaderFields()
     }

@@ -1,0 +1,91 @@
+internal import HTTPEngine
+
+// The last touch on an answer, whoever made it: fields that were decided on the way, and a legal framing.
+
+extension FieldName {
+    static let accessControlAllowOrigin = FieldName("Access-Control-Allow-Origin")
+    static let accessControlAllowCredentials = FieldName("Access-Control-Allow-Credentials")
+    static let accessControlExposeHeaders = FieldName("Access-Control-Expose-Headers")
+}
+
+extension PolicyExchange {
+    /// Puts `answerFields` on the response. They replace what the backend sent, but for Vary, which is joined
+    /// (RFC 9110 section 12.5.5). May be called again.
+    mutating func finishAnswer() {
+        guard var head = response else { return }
+        if corsState != .notAsked {
+            // The backend's own do not count: a list of two origins is refused by browsers, and an origin that no
+            // policy allows must not get in through the backend.
+            head.fields.remove(.accessControlAllowOrigin)
+            head.fields.remove(.accessControlAllowCredentials)
+            head.fields.remove(.accessControlExposeHeaders)
+        }
+        for index in 0..<answerFields.count {
+            let name = FieldName(String(decoding: answerFields.name(at: index), as: UTF8.self))
+            let value = answerFields.value(at: index)
+            if name == .vary {
+                Self.addToVary(value, &head.fields)
+            } else {
+                head.fields.set(name, value)
+            }
+        }
+        if head.status == 204 || head.status == 304, responseBody != nil {
+            responseBody = []
+            head.body = .none
+        }
+        response = head
+    }
+
+    /// Adds a name to Vary unless it is there, or `*` is.
+    private static func addToVary(_ name: ArraySlice<UInt8>, _ fields: inout HeaderFields) {
+        let present = fields.values(of: .vary)
+        let names = present.flatMap { $0.split(separator: UInt8(ascii: ",")) }
+            .map { part in part.filter { $0 != 0x20 && $0 != 0x09 }.map(FieldName.lower) }
+        if names.contains(name.map(FieldName.lower)) || names.contains([UInt8(ascii: "*")]) { return }
+        let joined = (present.filter { !$0.isEmpty } + [name]).joined(separator: Array(", ".utf8))
+        fields.set(.vary, Array(joined))
+    }
+
+    /// Replaces the body of the response by text or bytes made here: what described the old one goes.
+    mutating func replaceResponseBody(_ bytes: [UInt8]) {
+        responseBody = bytes
+        response?.body = bytes.isEmpty ? .none : .known(UInt64(bytes.count))
+        response?.fields.remove(.contentLength)
+        response?.fields.remove(.transferEncoding)
+        response?.fields.remove(.contentEncoding)
+        response?.fields.makeCharsetTrue()
+    }
+
+    /// Replaces the body of the request by text made here.
+    mutating func replaceRequestBody(_ bytes: [UInt8]) {
+        requestBody = bytes
+        request.body = bytes.isEmpty ? .none : .known(UInt64(bytes.count))
+        request.fields.remove(.contentLength)
+        request.fields.remove(.transferEncoding)
+        request.fields.remove(.contentEncoding)
+        request.fields.makeCharsetTrue()
+    }
+}
+
+extension FieldName {
+    static let contentEncoding = FieldName("Content-Encoding")
+}
+
+extension HeaderFields {
+    /// Text written here is UTF-8: a `charset` that says otherwise is corrected (policies.md 3.4).
+    fileprivate mutating func makeCharsetTrue() {
+        guard let value = first(.contentType), value.contains(UInt8(ascii: ";")) else { return }
+        let parts = value.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
+        var isChanged = false
+        let corrected = parts.map { part -> [UInt8] in
+            let text = String(decoding: part, as: UTF8.self)
+            let trimmed = text.drop { $0 == " " || $0 == "\t" }.lowercased()
+            guard trimmed.hasPrefix("charset=") else { return Array(part) }
+            let charset = trimmed.dropFirst("charset=".count).filter { $0 != "\"" && $0 != " " }
+            if charset == "utf-8" || charset == "us-ascii" { return Array(part) }
+            isChanged = true
+            return Array(" charset=utf-8".utf8)
+        }
+        if isChanged { set(.contentType, Array(corrected.joined(separator: [UInt8(ascii: ";")]))) }
+    }
+}

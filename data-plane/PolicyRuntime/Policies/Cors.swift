@@ -1,0 +1,109 @@
+internal import HTTPEngine
+internal import PolicyLanguage
+
+// cors at run time: preflights, and the fields of real answers.
+
+final class Cors: PolicyStep {
+    static let declaration = PolicyDeclaration.cors
+
+    /// nil: every origin, and then never with credentials (must-hold I53).
+    private let origins: Set<String>?
+    private let allowsCredentials: Bool
+    private let terminatesUnmatched: Bool
+    private let methods: [String]
+    private let headers: [String]
+    private let exposed: [String]
+    private let maxAge: Int64?
+
+    init(_ policy: CheckedPolicy, in surroundings: StepSurroundings) throws(PolicyCompileFailure) {
+        func list(_ element: String, _ item: String) throws(PolicyCompileFailure) -> [String] {
+            try policy.children(element).first?.texts(of: item) ?? []
+        }
+        let origins = try list("allowed-origins", "origin")
+        self.origins = origins.contains("*") ? nil : Set(origins.compactMap { WebOrigin($0)?.text })
+        allowsCredentials = try policy.requiredFlag("allow-credentials") && self.origins != nil
+        terminatesUnmatched = try policy.requiredFlag("terminate-unmatched-request")
+        let methods = policy.children("allowed-methods").first
+        self.methods = methods == nil ? ["GET", "POST"] : try list("allowed-methods", "method")
+        maxAge = methods?.integer("preflight-result-max-age") ?? 0
+        headers = try list("allowed-headers", "header")
+        exposed = try list("expose-headers", "header")
+    }
+
+    func run(_ exchange: inout PolicyExchange) throws(PolicyFailure) -> StepOutcome {
+        // On every answer: without it a cache would give one origin's answer to another (must-hold I54).
+        if exchange.corsState == .notAsked { exchange.answerFields.set(.vary, "Origin") }
+        guard exchange.corsState != .matched, exchange.request.fields.contains(.origin) else { return .goOn }
+        guard let origin = allowedOrigin(exchange.request.fields) else {
+            exchange.corsState = .unmatched
+            let isSimple = exchange.request.method == .get || exchange.request.method == .head
+            guard terminatesUnmatched, isSimple else { return .goOn }
+            exchange.response = ResponseHead(status: 200)
+            exchange.responseBody = []
+            return .finished
+        }
+        exchange.corsState = .matched
+        exchange.answerFields.set(.accessControlAllowOrigin, origin)
+        if allowsCredentials { exchange.answerFields.set(.accessControlAllowCredentials, "true") }
+        if !exposed.isEmpty {
+            exchange.answerFields.set(.accessControlExposeHeaders, exposed.joined(separator: ","))
+        }
+        return .goOn
+    }
+
+    /// What Access-Control-Allow-Origin says for the request's origin; nil when it is not allowed. Two lines are no
+    /// origin.
+    private func allowedOrigin(_ fields: HeaderFields) -> String? {
+        guard fields.count(of: .origin) == 1, let value = fields.first(.origin), value.count <= 2_048 else {
+            return nil
+        }
+        guard let origins else { return "*" }
+        let text = String(decoding: value, as: UTF8.self)
+        guard !text.hasSuffix("/"), let origin = WebOrigin(text), origins.contains(origin.text) else { return nil }
+        return text
+    }
+
+    // MARK: Preflights
+
+    static func isPreflight(_ request: RequestHead) -> Bool {
+        request.method == .options && request.fields.contains(.origin) && request.fields.contains(.requestMethod)
+    }
+
+    /// An empty 200, with the fields of the first policy that allows the origin (policies.md 3.6).
+    static func preflightAnswer(_ request: RequestHead, _ policies: [Cors]) -> ResponseHead {
+        var head = ResponseHead(status: 200)
+        head.fields.append(.vary, "Origin")
+        for policy in policies {
+            if let origin = policy.allowedOrigin(request.fields) {
+                policy.allow(origin, request, &head.fields)
+                break
+            }
+            if policy.terminatesUnmatched { break }
+        }
+        return head
+    }
+
+    private func allow(_ origin: String, _ request: RequestHead, _ fields: inout HeaderFields) {
+        fields.append(.accessControlAllowOrigin, origin)
+        if methods.contains("*") {
+            fields.append(.allowMethods, request.fields.first(.requestMethod) ?? [])
+        } else if !methods.isEmpty {
+            fields.append(.allowMethods, methods.joined(separator: ","))
+        }
+        if headers.contains("*") {
+            if let requested = request.fields.first(.requestHeaders) { fields.append(.allowHeaders, requested) }
+        } else if !headers.isEmpty {
+            fields.append(.allowHeaders, headers.joined(separator: ","))
+        }
+        if let maxAge { fields.append(.maxAge, String(maxAge)) }
+        if allowsCredentials { fields.append(.accessControlAllowCredentials, "true") }
+    }
+}
+
+extension FieldName {
+    fileprivate static let requestMethod = FieldName("Access-Control-Request-Method")
+    fileprivate static let requestHeaders = FieldName("Access-Control-Request-Headers")
+    fileprivate static let allowMethods = FieldName("Access-Control-Allow-Methods")
+    fileprivate static let allowHeaders = FieldName("Access-Control-Allow-Headers")
+    fileprivate static let maxAge = FieldName("Access-Control-Max-Age")
+}

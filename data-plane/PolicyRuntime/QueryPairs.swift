@@ -1,0 +1,81 @@
+// A query as pairs between `&`, each kept as received.
+
+struct QueryPairs: Sendable {
+    /// `name=value` or `name`, percent encoding as received.
+    private(set) var all: [[UInt8]]
+
+    init(_ query: [UInt8]) {
+        all = query.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false).map(Array.init)
+        if query.isEmpty { all = [] }
+    }
+
+    /// Joined again.
+    var bytes: [UInt8] { Array(all.joined(separator: [UInt8(ascii: "&")])) }
+
+    mutating func append(_ pair: [UInt8]) { all.append(pair) }
+
+    /// Whether the pair has the name; case does not count, as `context.Request.Url.Query` has it.
+    func isNamed(_ pair: [UInt8], _ name: String) -> Bool {
+        let written = pair.prefix { $0 != UInt8(ascii: "=") }
+        return PercentCoding.decoded(written, plusIsBlank: true).lowercased() == name.lowercased()
+    }
+
+    func contains(_ name: String) -> Bool { all.contains { isNamed($0, name) } }
+
+    static func encoded(name: String, value: String) -> [UInt8] {
+        PercentCoding.encoded(name, keeping: []) + [UInt8(ascii: "=")] + PercentCoding.encoded(value, keeping: [])
+    }
+}
+
+/// Percent-encoding (RFC 3986 section 2.1).
+enum PercentCoding {
+    /// Encodes all but unreserved characters and those that are kept.
+    static func encoded(_ text: String, keeping kept: Set<UInt8>) -> [UInt8] {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var result: [UInt8] = []
+        for byte in text.utf8 {
+            if isUnreserved(byte) || kept.contains(byte) {
+                result.append(byte)
+            } else {
+                result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return result
+    }
+
+    /// Decodes once; what is no encoding stays.
+    static func decoded(_ bytes: some Collection<UInt8>, plusIsBlank: Bool = false) -> String {
+        let bytes = Array(bytes)
+        var result: [UInt8] = []
+        var index = 0
+        while index < bytes.count {
+            let byte = bytes[index]
+            if byte == UInt8(ascii: "%"), index + 2 < bytes.count, let high = digit(bytes[index + 1]),
+                let low = digit(bytes[index + 2])
+            {
+                result.append(high << 4 | low)
+                index += 3
+                continue
+            }
+            result.append(plusIsBlank && byte == UInt8(ascii: "+") ? 0x20 : byte)
+            index += 1
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func isUnreserved(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: true
+        default: false
+        }
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
+    }
+}

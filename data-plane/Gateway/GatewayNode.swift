@@ -25,7 +25,8 @@ final class GatewayNode: Sendable {
         self.accessLog = accessLog
     }
 
-    /// Opens the listeners first, so that a port that is taken is found before anything else happens.
+    /// The listeners open when what lies on the node's disk serves: a caller meets a node that is coming back only when
+    /// it can answer.
     static func start(_ settings: ServeSettings) async throws(ExitReason) -> GatewayNode {
         let status = NodeStatus()
         let metrics = GatewayMetrics(loops: settings.loops)
@@ -37,6 +38,7 @@ final class GatewayNode: Sendable {
         let shared = GatewayShared(
             node: link.node, plans: plans, state: state, meter: link.meter, metrics: metrics, accessLog: log,
             trustedProxies: settings.trustedProxies, startSeed: UInt64.random(in: 0...UInt64.max))
+        await link.run(PlanPublisher(state: state, plans: plans, status: status))
         let engine: EngineServer
         let statusEngine: EngineServer
         do throws(EngineFailure) {
@@ -59,7 +61,7 @@ final class GatewayNode: Sendable {
         metrics.watch(engine.counters)
         let node = GatewayNode(
             engine: engine, statusEngine: statusEngine, link: link, status: status, accessLog: log)
-        await link.run(PlanPublisher(state: state, plans: plans, status: status), engine: engine)
+        link.serves(engine)
         return node
     }
 

@@ -116,13 +116,14 @@ struct OperationReader {
         let summary = members["summary"].flatMap(Scalars.text).flatMap { $0.isEmpty ? nil : $0 }
         let title = summary ?? operationID.flatMap { $0.isEmpty ? nil : $0 } ?? shown
         let displayName = String(title.prefix(300))
+        // An empty description is one: it says that the summary is not to stand in for it.
         let description = members["description"].flatMap(Scalars.text) ?? summary
         var properties = JSONObject()
         properties["displayName"] = .string(displayName)
         properties["method"] = .string(capitals)
         properties["urlTemplate"] = .string(contracts.urlTemplate)
         properties["templateParameters"] = .array(contracts.template)
-        if let description { properties["description"] = .string(description) }
+        if let description, !description.isEmpty { properties["description"] = .string(description) }
         if let request = try request(site, parameters, contracts) { properties["request"] = request }
         properties["responses"] = .array(try responses(site))
         return ImportedOperation(

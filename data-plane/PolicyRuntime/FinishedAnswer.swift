@@ -11,7 +11,10 @@ extension FieldName {
 extension PolicyExchange {
     /// Puts `answerFields` on the response. They replace what the backend sent, but for Vary, which is joined
     /// (RFC 9110 section 12.5.5). May be called again.
-    mutating func finishAnswer() {
+    ///
+    /// `backendStatus` is that of the response that the backend sent; its body goes on where neither it nor the status
+    /// was changed.
+    mutating func finishAnswer(backendStatus: Int?) {
         guard var head = response else { return }
         if corsState != .notAsked {
             // The backend's own do not count: a list of two origins is refused by browsers, and an origin that no
@@ -29,9 +32,11 @@ extension PolicyExchange {
                 head.fields.set(name, value)
             }
         }
-        if head.status == 204 || head.status == 304, responseBody != nil {
+        let isWithoutBody = head.status == 204 || head.status == 304
+        if isWithoutBody, responseBody != nil || head.status != backendStatus {
             responseBody = []
             head.body = .none
+            head.fields.remove(.contentLength)
         }
         response = head
     }

@@ -31,16 +31,26 @@ final class Cors: PolicyStep {
     }
 
     func run(_ exchange: inout PolicyExchange) throws(PolicyFailure) -> StepOutcome {
+        guard decide(&exchange) == .unmatched else { return .goOn }
+        let isSimple = exchange.request.method == .get || exchange.request.method == .head
+        guard terminatesUnmatched, isSimple else { return .goOn }
+        exchange.response = ResponseHead(status: 200)
+        exchange.responseBody = []
+        return .finished
+    }
+
+    /// Puts the fields of this policy on the answer to come, unless an earlier one has allowed the origin. Gives what is
+    /// known of the origin then.
+    @discardableResult
+    func decide(_ exchange: inout PolicyExchange) -> CorsState {
         // On every answer: without it a cache would give one origin's answer to another (must-hold I54).
         if exchange.corsState == .notAsked { exchange.answerFields.set(.vary, "Origin") }
-        guard exchange.corsState != .matched, exchange.request.fields.contains(.origin) else { return .goOn }
+        guard exchange.corsState != .matched, exchange.request.fields.contains(.origin) else {
+            return exchange.corsState
+        }
         guard let origin = allowedOrigin(exchange.request.fields) else {
             exchange.corsState = .unmatched
-            let isSimple = exchange.request.method == .get || exchange.request.method == .head
-            guard terminatesUnmatched, isSimple else { return .goOn }
-            exchange.response = ResponseHead(status: 200)
-            exchange.responseBody = []
-            return .finished
+            return .unmatched
         }
         exchange.corsState = .matched
         exchange.answerFields.set(.accessControlAllowOrigin, origin)
@@ -48,7 +58,7 @@ final class Cors: PolicyStep {
         if !exposed.isEmpty {
             exchange.answerFields.set(.accessControlExposeHeaders, exposed.joined(separator: ","))
         }
-        return .goOn
+        return .matched
     }
 
     /// What Access-Control-Allow-Origin says for the request's origin; nil when it is not allowed. Two lines are no

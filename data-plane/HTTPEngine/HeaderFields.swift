@@ -38,15 +38,20 @@ package struct FieldName: Hashable, Sendable, CustomStringConvertible {
 /// The fields of a head. One buffer holds all bytes; a removed or replaced field leaves its bytes behind until the
 /// fields are cleared, so that an edit moves nothing.
 package struct HeaderFields: Sendable {
-    private struct Entry: Sendable {
+    struct Entry: BitwiseCopyable, Sendable {
         var name: Int32
         var nameLength: Int32
         var value: Int32
         var valueLength: Int32
+
+        var nameRange: Range<Int> { Int(name)..<Int(name &+ nameLength) }
+        var valueRange: Range<Int> { Int(value)..<Int(value &+ valueLength) }
     }
 
-    private var bytes: [UInt8] = []
-    private var entries: [Entry] = []
+    private(set) var bytes: [UInt8] = []
+    private(set) var entries: [Entry] = []
+    /// Where the bytes end that came from the peer.
+    private var receivedEnd: Int32 = 0
 
     package init() {}
 
@@ -57,6 +62,43 @@ package struct HeaderFields: Sendable {
     package mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
         entries.removeAll(keepingCapacity: true)
+        receivedEnd = 0
+    }
+
+    /// Takes the bytes of a received head; `add` then names the lines in it.
+    /// - Returns: Where they begin.
+    mutating func adopt(_ head: UnsafeRawBufferPointer) -> Int {
+        let base = bytes.count
+        bytes.append(contentsOf: head)
+        receivedEnd = Int32(truncatingIfNeeded: bytes.count)
+        return base
+    }
+
+    /// Adds a line that lies in adopted bytes.
+    @inline(__always)
+    mutating func add(_ line: FieldLine, base: Int) {
+        entries.append(
+            Entry(
+                name: Int32(truncatingIfNeeded: base &+ line.name.lowerBound),
+                nameLength: Int32(truncatingIfNeeded: line.name.count),
+                value: Int32(truncatingIfNeeded: base &+ line.value.lowerBound),
+                valueLength: Int32(truncatingIfNeeded: line.value.count)))
+    }
+
+    /// Whether line `index` is as the peer sent it, not written since.
+    package func wasReceived(at index: Int) -> Bool { entries[index].name < receivedEnd }
+
+    /// Removes the fields that end at every hop (RFC 9110 section 7.6.1).
+    mutating func removeHopByHop() {
+        var index = entries.count - 1
+        while index >= 0 {
+            switch entries[index].nameLength {
+            case 2, 7, 10, 14, 16, 17, 18, 19:
+                if FieldName.hopByHop.contains(where: { isNamed($0, at: index) }) { entries.remove(at: index) }
+            default: break
+            }
+            index -= 1
+        }
     }
 
     /// Adds a line behind all others.
@@ -125,12 +167,42 @@ package struct HeaderFields: Sendable {
         return found
     }
 
+    /// Removes all lines of the name, and those that have `_` where it has `-`: a careless reader takes one for the
+    /// other (must-hold A14).
     package mutating func remove(_ name: FieldName) {
         var index = entries.count - 1
         while index >= 0 {
-            if isNamed(name, at: index) { entries.remove(at: index) }
+            if looksLike(name, at: index) { entries.remove(at: index) }
             index -= 1
         }
+    }
+
+    /// Bytes of the name of line `index`.
+    package func nameLength(at index: Int) -> Int { Int(entries[index].nameLength) }
+
+    /// Whether the name of line `index` begins with `prefix`, without regard to case.
+    package func hasPrefix(_ prefix: FieldName, at index: Int) -> Bool {
+        let entry = entries[index]
+        guard Int(entry.nameLength) >= prefix.folded.count else { return false }
+        var position = Int(entry.name)
+        for byte in prefix.folded {
+            if FieldName.lower(bytes[position]) != byte { return false }
+            position += 1
+        }
+        return true
+    }
+
+    /// Whether line `index` has this name, or one that a careless reader takes for it: `_` where it has `-`.
+    package func looksLike(_ name: FieldName, at index: Int) -> Bool {
+        let entry = entries[index]
+        guard Int(entry.nameLength) == name.folded.count else { return false }
+        var position = Int(entry.name)
+        for byte in name.folded {
+            let own = FieldName.lower(bytes[position])
+            if own != byte, own != UInt8(ascii: "_") || byte != UInt8(ascii: "-") { return false }
+            position += 1
+        }
+        return true
     }
 
     package mutating func remove(at index: Int) { entries.remove(at: index) }

@@ -24,7 +24,7 @@ package enum URLScheme: String, Hashable, Sendable {
 }
 
 /// How long a body is.
-package enum BodyLength: Hashable, Sendable {
+package enum BodyLength: Hashable, Sendable, BitwiseCopyable {
     case none
     case known(UInt64)
     /// Until its framing says that it ends.
@@ -92,9 +92,12 @@ package struct ResponseHead: Sendable {
 package struct OwnResponse: Sendable {
     package var head: ResponseHead
     package var body: [UInt8]
+    /// Whether the caller's connection ends with it.
+    package var closes: Bool
 
-    package init(head: ResponseHead, body: [UInt8] = []) {
+    package init(head: ResponseHead, body: [UInt8] = [], closes: Bool = false) {
         self.head = head
         self.body = body
+        self.closes = closes
     }
 }

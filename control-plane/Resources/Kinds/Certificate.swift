@@ -33,14 +33,15 @@ extension Kind {
             throw Refusal(.notImplemented, "Certificates from a key vault are not built yet.")
         }
         guard let data = draft.transients["data"]?.text else {
-            return draft.refuse("data", "'properties.data' is required.")
+            return draft.refuse("properties.data", "'properties.data' is required.")
         }
         let compact = data.filter { !$0.isWhitespace }
         guard let bytes = Data(base64Encoded: compact) else {
             return draft.refuse("data", "'properties.data' must be a PFX in base64.")
         }
         do {
-            let pfx = try PersonalInformationExchange([UInt8](bytes), password: draft.transients["password"]?.text ?? "")
+            let pfx = try PersonalInformationExchange(
+                [UInt8](bytes), password: draft.transients["password"]?.text ?? "")
             draft.properties["subject"] = .string(pfx.leaf.subject)
             draft.properties["thumbprint"] = .string(pfx.leaf.thumbprint)
             draft.properties["expirationDate"] = .string(Timestamp.text(pfx.leaf.notAfter))

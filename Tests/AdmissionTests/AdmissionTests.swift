@@ -1,0 +1,105 @@
+import Cryptography
+import GatewayConfiguration
+import Testing
+
+@testable import Admission
+
+@Suite struct AdmissionTests {
+    static let pepper = [UInt8](repeating: 7, count: 32)
+
+    static func api(_ name: String, needsKey: Bool) -> ApiConfiguration {
+        ApiConfiguration(
+            name: name, displayName: name, revision: "1", isCurrent: true, path: name, version: nil,
+            protocols: ["https"], serviceUrl: nil, subscriptionRequired: needsKey,
+            keyHeaderName: "Ocp-Apim-Subscription-Key", keyQueryName: "subscription-key",
+            forwardsSubscriptionKey: false, policy: nil, operations: [])
+    }
+
+    static func key(_ text: String, _ scope: SubscriptionKeyEntry.Scope, isOpen: Bool = true) throws
+        -> SubscriptionKeyEntry
+    {
+        SubscriptionKeyEntry(
+            keyHash: try KeyedHash(pepper: pepper).hash(of: Array(text.utf8)).description, subscription: text,
+            displayName: text, scope: scope, user: nil, isOpen: isOpen)
+    }
+
+    /// closed, open (needs no key), shown (in an open product), sold (in a protected product).
+    static func table() throws -> AdmissionTable {
+        try AdmissionTable(
+            apis: [
+                api("closed", needsKey: true), api("open", needsKey: false), api("shown", needsKey: true),
+                api("sold", needsKey: true),
+            ],
+            products: [
+                ProductConfiguration(
+                    name: "free", displayName: "", subscriptionRequired: false, apis: ["shown"], policy: nil),
+                ProductConfiguration(
+                    name: "Paid", displayName: "", subscriptionRequired: true, apis: ["SOLD"], policy: nil),
+            ],
+            keys: [
+                key("master", .allApis), key("one", .api("Closed")), key("paid", .product("paid")),
+                key("off", .allApis, isOpen: false), key("lost", .product("none")),
+            ], pepper: pepper)
+    }
+
+    static func decide(_ api: Int, _ key: String?) throws -> AdmissionDecision {
+        try table().decide(api: api, key: key.map { .value(Array($0.utf8)) } ?? .absent)
+    }
+
+    @Test func theTableOfDecisions() throws {
+        let none = AdmissionDecision.admitted(Admitted(product: nil, key: nil))
+        #expect(try Self.decide(0, nil) == .missing)
+        #expect(try Self.decide(1, nil) == none)
+        #expect(try Self.decide(2, nil) == .admitted(Admitted(product: 0, key: nil)))
+        #expect(try Self.decide(3, nil) == .missing)
+        for api in 0..<4 {
+            #expect(try Self.decide(api, "master") == .admitted(Admitted(product: nil, key: 0)))
+            for wrong in ["wrong", "off", "lost", "Master", "master "] {
+                #expect(try Self.decide(api, wrong) == .invalid)
+            }
+        }
+        #expect(try Self.decide(0, "one") == .admitted(Admitted(product: nil, key: 1)))
+        #expect(try Self.decide(1, "one") == .invalid)
+        #expect(try Self.decide(3, "paid") == .admitted(Admitted(product: 1, key: 2)))
+        #expect(try Self.decide(0, "paid") == .invalid)
+        #expect(try Self.table().decide(api: 1, key: .ambiguous) == .invalid)
+    }
+
+    @Test(arguments: [
+        ([], nil, PresentedKey.absent), (["k"], nil, .value(Array("k".utf8))),
+        ([], "subscription-key=k", .value(Array("k".utf8))),
+        ([""], "subscription-key=k", .value(Array("k".utf8))),
+        ([], "subscription%2Dkey=k%31", .value(Array("k1".utf8))),
+        (["a", "a"], nil, .ambiguous), ([], "subscription-key=k&subscription-key=k", .ambiguous),
+        (["bad"], "subscription-key=good", .value(Array("bad".utf8))), ([], "Subscription-Key=k", .absent),
+        ([], "a=1;subscription-key=k1", .absent), ([], "subscription-key[]=k1", .absent),
+        ([], "subscription-key=", .absent),
+    ])
+    func B15_oneKeyInOnePlace(headers: [String], query: String?, expected: PresentedKey) {
+        let key = PresentedKey(
+            headerValues: headers.map { Array($0.utf8)[...] }, query: query.map { Array($0.utf8) },
+            queryName: "subscription-key")
+        #expect(key == expected)
+    }
+
+    @Test(arguments: [
+        ("a=%7e&subscription-key=k1&b=+&&c", "a=%7e&b=+&&c"), ("subscription-key=k1", nil),
+        ("Subscription-KEY=k&a", "a"),
+        ("subscription%2dkey=k&a=1", "a=1"), ("a=1&b", "a=1&b"), ("x=subscription-key", "x=subscription-key"),
+    ])
+    func B16_theKeyLeavesTheQueryAndNothingElse(query: String, expected: String?) {
+        let left = PresentedKey.removing("subscription-key", from: Array(query.utf8))
+        #expect(left.map { String(decoding: $0, as: UTF8.self) } == expected)
+    }
+
+    @Test func aHashThatIsNoneIsRefused() throws {
+        var entry = try Self.key("x", .allApis)
+        entry.keyHash = "zz"
+        #expect(throws: AdmissionTableFailure.self) {
+            try AdmissionTable(apis: [], products: [], keys: [entry], pepper: Self.pepper)
+        }
+        #expect(throws: AdmissionTableFailure.self) {
+            try AdmissionTable(apis: [], products: [], keys: [], pepper: [])
+        }
+    }
+}

@@ -1,0 +1,465 @@
+import Admission
+import BackendCalls
+import GatewayConfiguration
+import HTTPEngine
+import PolicyRuntime
+import RequestRouting
+import UsageMeter
+
+// A call's way through one loop: route, preflight, admission, inbound, backend, outbound, counted (contract-details.md
+// section 4). Everything here runs on the loop's thread and never waits.
+
+/// What all loops share.
+struct GatewayShared: Sendable {
+    let node: String
+    let plans: PlanHolder
+    let state: PolicyState
+    let meter: UsageMeter
+    let metrics: GatewayMetrics
+    let accessLog: AccessLog?
+    let trustedProxies: TrustedProxies
+    /// Makes ids of calls differ between two starts.
+    let startSeed: UInt64
+}
+
+/// What is kept of a call between the engine's questions.
+struct GatewayCall {
+    var exchange: PolicyExchange?
+    var policy: EffectivePolicy?
+    /// Index of its API in the plan.
+    var api: Int?
+    /// What it counts for; nil for a path of no API.
+    var subject: UsageSubject?
+    var log = AccessLogEntry(clock: LoopClock(nanoseconds: 0, wallSeconds: 0))
+    var isLogged = false
+}
+
+/// The application of one loop.
+struct GatewayLoop: GatewayApplication {
+    typealias Call = GatewayCall
+
+    /// The path that Azure's gateways answer for health checks.
+    static let statusPath = Array("/status-0123456789abcdef".utf8)
+    /// Passages through gateways of one service before a loop is assumed (must-hold A66).
+    static let passagesMax = 5
+    private static let targetsMax = 1_024
+
+    let shared: GatewayShared
+    let number: Int
+    let metrics: LoopMetrics
+    private let lane: UsageLane?
+    private var logBuffer = AccessLogBuffer()
+
+    var plan: ServingPlan?
+    private var generation: UInt64 = 0
+    private var policies: [UInt64: EffectivePolicy] = [:]
+    /// Origins of the APIs' own backends, by API; -1 is not looked up yet.
+    private var apiOrigins: [Int32] = []
+    private var entityOrigins: [String: Int32] = [:]
+    /// Base URLs that policies chose.
+    private var targets: [String: BackendTarget] = [:]
+    private var clock = LoopClock(nanoseconds: 0, wallSeconds: 0)
+
+    init(shared: GatewayShared, number: Int, lane: UsageLane?) {
+        self.shared = shared
+        self.number = number
+        self.lane = lane
+        metrics = shared.metrics.loops[number]
+    }
+
+    func makeCall() -> GatewayCall { GatewayCall() }
+
+    mutating func turn(_ clock: LoopClock) {
+        self.clock = clock
+        let current = shared.plans.currentGeneration
+        guard current != generation else { return }
+        generation = current
+        plan = shared.plans.current
+        policies = [:]
+        entityOrigins = [:]
+        targets = [:]
+        apiOrigins = [Int32](repeating: -1, count: plan?.apis.count ?? 0)
+    }
+
+    mutating func turnEnded() {
+        if let log = shared.accessLog { logBuffer.flush(to: log) }
+    }
+
+    // MARK: A request
+
+    mutating func begin(
+        _ call: inout GatewayCall, request: inout RequestHead, forward: inout ForwardRequest, context: CallContext,
+        origins: inout OriginTable
+    ) -> CallDecision {
+        call.policy = nil
+        call.api = nil
+        call.subject = nil
+        call.isLogged = true
+        call.log = AccessLogEntry(clock: context.clock)
+        if shared.accessLog != nil {
+            call.log.method = request.method.bytes
+            call.log.path = request.path
+        }
+        if request.path == Self.statusPath {
+            call.exchange = nil
+            call.isLogged = false
+            return .answer(OwnResponse(head: ResponseHead(status: 200)))
+        }
+        guard let plan else {
+            call.log.reason = "noSnapshot"
+            return .answer(OwnAnswer.make(503, "Service Unavailable"))
+        }
+        if isLooping(request, plan) {
+            call.log.reason = Refusal.loop.label
+            metrics.add(.loop)
+            return .answer(OwnAnswer.make(508, "Loop Detected", closes: true))
+        }
+        let isTrusted = shared.trustedProxies.contains(context.peer)
+        let caller =
+            isTrusted
+            ? shared.trustedProxies.caller(peer: context.peer, forwarded: request.fields.values(of: .forwardedFor))
+            : context.peer
+        call.log.caller = caller.text
+        StrangerFields.strip(request: &request.fields, isTrusted: isTrusted)
+        call.log.requestID = CallID.text(seed: shared.startSeed, loop: context.loop, number: context.number)
+
+        var exchange = PolicyExchange(
+            request: RequestHead.blank, caller: caller, nowNanoseconds: context.clock.nanoseconds)
+        swap(&exchange.request, &request)
+        exchange.activityID = call.log.requestID
+        let outcome = serve(&call, &exchange, plan)
+        if outcome == .forward {
+            let failure = prepare(
+                &forward, &exchange, plan, api: call.api, peer: context.peer, isTrusted: isTrusted,
+                origins: &origins)
+            if let failure {
+                call.log.reason = failure.lastError.reason
+                call.policy?.runOnError(failure, &exchange)
+                swap(&exchange.request, &request)
+                return .answer(take(&call, exchange))
+            }
+            swap(&exchange.request, &request)
+            call.exchange = exchange
+            return .forward
+        }
+        swap(&exchange.request, &request)
+        return .answer(take(&call, exchange))
+    }
+
+    /// Routes, admits and runs inbound.
+    private mutating func serve(
+        _ call: inout GatewayCall, _ exchange: inout PolicyExchange, _ plan: ServingPlan
+    ) -> InboundOutcome {
+        let route = plan.routes.route(
+            method: exchange.request.method.bytes, scheme: exchange.request.scheme.rawValue, path: exchange.request.path,
+            query: exchange.request.query
+        ) { exchange.request.fields.values(of: FieldName($0)) }
+        guard let route, !exchange.request.authority.isEmpty else {
+            return refuse(.operationNotFound, &call, &exchange, policy(plan, api: nil, operation: nil, product: nil))
+        }
+        let api = plan.apis[route.api]
+        call.api = route.api
+        exchange.api = api.configuration.name
+        exchange.apiDisplayName = api.configuration.displayName
+        exchange.remainingPath = Array(exchange.request.path[route.remainingStart...])
+        exchange.matchedParameters = route.parameters
+        exchange.templateQueryNames = route.queryNames
+        if let url = api.configuration.serviceUrl { exchange.backend = .url(url) }
+        guard let operation = route.operation else {
+            if answerPreflight(&call, &exchange, plan, route) { return .answer }
+            count(&call, exchange, user: "")
+            return refuse(
+                .operationNotFound, &call, &exchange, policy(plan, api: route.api, operation: nil, product: nil))
+        }
+        exchange.operation = api.configuration.operations[operation].name
+        exchange.operationDisplayName = api.configuration.operations[operation].displayName
+        let key = PresentedKey(
+            headerValues: exchange.request.fields.contains(api.keyHeader)
+                ? exchange.request.fields.values(of: api.keyHeader) : [],
+            query: exchange.request.query, queryName: api.configuration.keyQueryName)
+        switch plan.admission.decide(api: route.api, key: key) {
+        case .admitted(let admitted):
+            if let product = admitted.product { exchange.product = plan.products[product].configuration.name }
+            if let index = admitted.key {
+                exchange.subscription = plan.keys[index].subscription
+                exchange.user = plan.keys[index].user ?? ""
+            }
+            count(&call, exchange, user: exchange.user)
+            guard let policy = policy(plan, api: route.api, operation: operation, product: admitted.product) else {
+                return broken(&call, &exchange)
+            }
+            call.policy = policy
+            let outcome = policy.runInbound(&exchange)
+            if let error = exchange.lastError { call.log.reason = error.reason }
+            return outcome
+        case .missing:
+            count(&call, exchange, user: "")
+            return refuse(
+                .subscriptionKeyMissing(realm: realm(exchange, api), name: api.configuration.keyHeaderName), &call,
+                &exchange, policy(plan, api: route.api, operation: operation, product: nil))
+        case .invalid:
+            count(&call, exchange, user: "")
+            return refuse(
+                .subscriptionKeyInvalid(realm: realm(exchange, api), name: api.configuration.keyHeaderName), &call,
+                &exchange, policy(plan, api: route.api, operation: operation, product: nil))
+        }
+    }
+
+    /// OPTIONS without an operation of its own, on a path that has one for the requested method (policies.md 3.6).
+    private mutating func answerPreflight(
+        _ call: inout GatewayCall, _ exchange: inout PolicyExchange, _ plan: ServingPlan, _ route: Route
+    ) -> Bool {
+        let request = exchange.request
+        guard request.method == .options, let method = request.fields.first(Self.requestedMethod),
+            request.fields.contains(.origin),
+            let wanted = plan.routes.operation(
+                of: route, method: Array(method), path: request.path, query: request.query),
+            let operation = wanted.operation
+        else { return false }
+        let api = plan.apis[route.api]
+        // The product is known only where the key stands in the query: a preflight carries no headers of the caller.
+        var product: Int?
+        let key = PresentedKey(headerValues: [], query: request.query, queryName: api.configuration.keyQueryName)
+        if case .admitted(let admitted) = plan.admission.decide(api: route.api, key: key) { product = admitted.product }
+        guard let policy = policy(plan, api: route.api, operation: operation, product: product),
+            policy.answerPreflight(&exchange)
+        else { return false }
+        exchange.operation = api.configuration.operations[operation].name
+        count(&call, exchange, user: "")
+        return true
+    }
+
+    private static let requestedMethod = FieldName("Access-Control-Request-Method")
+
+    private func refuse(
+        _ failure: PolicyFailure, _ call: inout GatewayCall, _ exchange: inout PolicyExchange,
+        _ policy: EffectivePolicy?
+    ) -> InboundOutcome {
+        call.policy = policy
+        call.log.reason = failure.lastError.reason
+        guard let policy else { return broken(&call, &exchange) }
+        policy.runOnError(failure, &exchange)
+        return .answer
+    }
+
+    /// A chain that the plan's builder has composed can't fail to compose; if it does, the call fails, not the node.
+    private func broken(_ call: inout GatewayCall, _ exchange: inout PolicyExchange) -> InboundOutcome {
+        call.log.reason = "InternalError"
+        exchange.response = nil
+        return .answer
+    }
+
+    private func count(_ call: inout GatewayCall, _ exchange: PolicyExchange, user: String) {
+        call.subject = UsageSubject(
+            api: exchange.api, operation: exchange.operation, product: exchange.product,
+            subscription: exchange.subscription, user: user)
+    }
+
+    private func realm(_ exchange: PolicyExchange, _ api: ServingPlan.Api) -> String {
+        let host = String(decoding: exchange.request.authority, as: UTF8.self)
+        return "\(exchange.request.scheme.rawValue)://\(host)/\(api.path)"
+    }
+
+    /// The chain for these, composed at the first call that needs it: a loop's own, so that no two cores count
+    /// references to one object.
+    mutating func policy(_ plan: ServingPlan, api: Int?, operation: Int?, product: Int?) -> EffectivePolicy? {
+        let key =
+            UInt64(api.map { $0 + 1 } ?? 0) << 42 | UInt64(operation.map { $0 + 1 } ?? 0) << 21
+            | UInt64(product.map { $0 + 1 } ?? 0)
+        if let policy = policies[key] { return policy }
+        guard
+            let policy = try? plan.policy(api: api, operation: operation, product: product, state: shared.state)
+        else { return nil }
+        policies[key] = policy
+        return policy
+    }
+
+    // MARK: A response
+
+    mutating func answered(
+        _ call: inout GatewayCall, request: inout RequestHead, response: inout ResponseHead, clock: LoopClock
+    ) -> ResponseDecision {
+        StrangerFields.strip(response: &response.fields)
+        guard var exchange = call.exchange, let policy = call.policy else { return .pass }
+        call.exchange = nil
+        swap(&exchange.request, &request)
+        var head = ResponseHead(status: 0)
+        swap(&head, &response)
+        exchange.response = head
+        head = ResponseHead(status: 0)
+        exchange.nowNanoseconds = clock.nanoseconds
+        policy.runOutbound(&exchange)
+        if let error = exchange.lastError { call.log.reason = error.reason }
+        swap(&exchange.request, &request)
+        if let made = exchange.response { response = made }
+        exchange.response = nil
+        let body = exchange.responseBody
+        exchange.responseBody = nil
+        call.exchange = exchange
+        return body.map { .replaceBody($0) } ?? .pass
+    }
+
+    mutating func failed(
+        _ call: inout GatewayCall, request: inout RequestHead, failure: BackendFailure, clock: LoopClock
+    ) -> OwnResponse {
+        metrics.addBackendFailure()
+        call.log.reason = failure.reason.rawValue
+        guard var exchange = call.exchange, let policy = call.policy else { return OwnAnswer.internalError("") }
+        call.exchange = nil
+        swap(&exchange.request, &request)
+        exchange.nowNanoseconds = clock.nanoseconds
+        policy.runOnError(failure.isTimeout ? .backendTimeout() : .backendUnreachable(), &exchange)
+        swap(&exchange.request, &request)
+        return take(&call, exchange)
+    }
+
+    /// The answer that stands in the exchange.
+    private func take(_ call: inout GatewayCall, _ exchange: PolicyExchange) -> OwnResponse {
+        var exchange = exchange
+        guard let head = exchange.response else {
+            call.exchange = exchange
+            return OwnAnswer.internalError(call.log.requestID)
+        }
+        exchange.response = nil
+        let own = OwnResponse(head: head, body: exchange.responseBody ?? [])
+        exchange.responseBody = nil
+        call.exchange = exchange
+        return own
+    }
+
+    // MARK: The end
+
+    mutating func ended(_ call: inout GatewayCall, request: inout RequestHead, summary: CallSummary) {
+        metrics.add(summary)
+        if var exchange = call.exchange {
+            call.exchange = nil
+            call.policy?.complete(&exchange, bytesIn: summary.bytesIn, bytesOut: summary.bytesOut)
+            if shared.accessLog != nil {
+                call.log.api = exchange.api
+                call.log.operation = exchange.operation
+                call.log.product = exchange.product
+                call.log.subscription = exchange.subscription
+            }
+        }
+        if let subject = call.subject, let lane {
+            let seconds = summary.clock.wallSeconds
+            lane.record(
+                subject,
+                UsageSample(
+                    status: Self.countedStatus(summary), bytesIn: summary.bytesIn, bytesOut: summary.bytesOut,
+                    apiMicroseconds: summary.apiMicroseconds, serviceMicroseconds: summary.serviceMicroseconds),
+                bucket: seconds - seconds % 900)
+            call.subject = nil
+        }
+        call.policy = nil
+        guard shared.accessLog != nil, call.isLogged else { return }
+        call.log.status = summary.status
+        call.log.apiMicroseconds = summary.apiMicroseconds
+        call.log.serviceMicroseconds = summary.serviceMicroseconds
+        call.log.bytesIn = summary.bytesIn
+        call.log.bytesOut = summary.bytesOut
+        if let refusal = summary.refusal {
+            call.log.reason = refusal.label
+        } else if summary.outcome == .callerGone {
+            call.log.reason = "ClientConnectionFailure"
+        } else if let failure = summary.failure {
+            call.log.reason = failure.rawValue
+        }
+        logBuffer.add(call.log, node: shared.node)
+    }
+
+    /// A response that broke off is a failed call whatever its head said (must-hold A56).
+    private static func countedStatus(_ summary: CallSummary) -> Int {
+        summary.outcome == .cut && summary.status < 500 ? 500 : summary.status
+    }
+
+    mutating func refused(_ refused: RefusedRequest) {
+        metrics.add(refused.refusal)
+        guard shared.accessLog != nil else { return }
+        var entry = AccessLogEntry(clock: refused.clock)
+        entry.caller = refused.peer.text
+        entry.status = refused.refusal.status
+        entry.reason = refused.refusal.label
+        logBuffer.add(entry, node: shared.node)
+    }
+}
+
+// MARK: - To the backend
+
+extension GatewayLoop {
+    /// Says where the request goes and what of it changes; a failure where it can't go anywhere.
+    private mutating func prepare(
+        _ forward: inout ForwardRequest, _ exchange: inout PolicyExchange, _ plan: ServingPlan, api index: Int?,
+        peer: PeerAddress, isTrusted: Bool, origins: inout OriginTable
+    ) -> PolicyFailure? {
+        var entity: BackendEntity?
+        let target: BackendTarget
+        switch exchange.backend {
+        case .none: return .backendUnreachable(detail: "No backend is configured for the API.")
+        case .url(let url):
+            guard let found = self.target(url, plan, api: index, &forward, &origins) else {
+                return .backendUnreachable(detail: "The URL of the backend is not usable.")
+            }
+            target = found
+        case .entity(let name):
+            let folded = name.lowercased()
+            guard let found = plan.entities[folded] else {
+                return .backendUnreachable(detail: "The backend is not in the configuration.")
+            }
+            entity = found
+            target = found.target
+            if let known = entityOrigins[folded] {
+                forward.origin = known
+            } else {
+                forward.origin = origins.index(of: target.origin)
+                entityOrigins[folded] = forward.origin
+            }
+        }
+        let api = index.map { plan.apis[$0] }
+        guard OutgoingRequest.writeTarget(&forward.target, exchange, target, entity, api) else {
+            return .internalError(
+                lastError: LastError(
+                    source: "rewrite-uri", reason: "ExpressionValueEvaluationFailure",
+                    message: "Expression evaluation failed. The target holds a byte that no URL may hold."))
+        }
+        if exchange.writesHost, let host = exchange.request.fields.first(.host) {
+            forward.host.append(contentsOf: host)
+        }
+        OutgoingRequest.writeFields(&exchange.request, entity, api, via: plan.via, peer: peer, isTrusted: isTrusted)
+        forward.body = exchange.requestBody
+        forward.timeoutMilliseconds = exchange.forwardTimeoutMilliseconds
+        return nil
+    }
+
+    private mutating func target(
+        _ url: String, _ plan: ServingPlan, api: Int?, _ forward: inout ForwardRequest, _ origins: inout OriginTable
+    ) -> BackendTarget? {
+        if let api, let own = plan.apis[api].target, plan.apis[api].configuration.serviceUrl == url {
+            if apiOrigins[api] < 0 { apiOrigins[api] = origins.index(of: own.origin) }
+            forward.origin = apiOrigins[api]
+            return own
+        }
+        if let known = targets[url] {
+            forward.origin = origins.index(of: known.origin)
+            return known
+        }
+        guard let parsed = try? BackendTarget(url: url) else { return nil }
+        if targets.count >= Self.targetsMax { targets = [:] }
+        targets[url] = parsed
+        forward.origin = origins.index(of: parsed.origin)
+        return parsed
+    }
+
+    /// Whether the request has passed gateways of this service too often (must-hold A66).
+    private func isLooping(_ request: RequestHead, _ plan: ServingPlan) -> Bool {
+        guard request.fields.contains(.via) else { return false }
+        var passages = 0
+        for line in request.fields.values(of: .via) {
+            for value in line.split(separator: UInt8(ascii: ",")) {
+                let name = value.drop { $0 == 0x20 || $0 == 0x09 }
+                if name.elementsEqual(plan.via) { passages += 1 }
+            }
+        }
+        return passages >= Self.passagesMax
+    }
+}

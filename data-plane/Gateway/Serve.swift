@@ -1,0 +1,96 @@
+import ArgumentParser
+import Foundation
+import HTTPEngine
+import PolicyRuntime
+import UsageMeter
+
+// `gatehouse-gateway serve`: options, then start, serve, drain.
+
+/// Serves calls.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Serve calls until SIGTERM.")
+
+    @Option(help: "The node's own directory; the node enrols when it is new.")
+    var directory: String
+
+    @Option(help: "URL of the controller's node service.")
+    var controller: String
+
+    @Option(help: "File with the cluster's CA, PEM.")
+    var ca: String
+
+    @Option(help: "File with the gateway token, needed to enrol.")
+    var tokenFile: String
+
+    @Option(help: "A label for the node.")
+    var name: String?
+
+    @Option(help: "ADDR:PORT for http.")
+    var http = "127.0.0.1:7490"
+
+    @Option(help: "ADDR:PORT for https.")
+    var https = "127.0.0.1:7491"
+
+    @Option(help: "ADDR:PORT for liveness, readiness and metrics.")
+    var status = "127.0.0.1:7492"
+
+    @Option(help: "Event loops; one a core when it is not given.")
+    var loops: Int?
+
+    @Option(help: "Address ranges whose X-Forwarded-For is believed, separated by commas.")
+    var trustedProxies = ""
+
+    @Option(help: "Where the access log goes: - for standard output, off, or a file that is appended to.")
+    var accessLog = "-"
+
+    func run() async throws {
+        let settings = try ServeSettings(self)
+        let node = try await GatewayNode.start(settings)
+        await node.serveUntilStopped()
+    }
+}
+
+/// Checked options.
+struct ServeSettings: Sendable {
+    let directory: String
+    let controller: String
+    let authorityFile: String
+    let tokenFile: String
+    let name: String
+    let http: NetworkAddress
+    let https: NetworkAddress
+    let status: NetworkAddress
+    let loops: Int
+    let trustedProxies: TrustedProxies
+    let accessLog: String
+
+    init(_ options: Serve) throws(ExitReason) {
+        directory = options.directory
+        controller = options.controller
+        authorityFile = options.ca
+        tokenFile = options.tokenFile
+        name = options.name ?? ProcessInfo.processInfo.hostName
+        http = try Self.address(options.http, "--http")
+        https = try Self.address(options.https, "--https")
+        status = try Self.address(options.status, "--status")
+        loops = options.loops ?? ProcessInfo.processInfo.activeProcessorCount
+        guard (1...256).contains(loops) else {
+            throw .wrongArguments("--loops is from 1 to 256; leave it out for one a core")
+        }
+        guard URL(string: controller)?.scheme == "https" else {
+            throw .wrongArguments("--controller must be an https URL, for example https://127.0.0.1:7444")
+        }
+        guard let proxies = TrustedProxies(options.trustedProxies) else {
+            throw .wrongArguments("--trusted-proxies takes address ranges such as 10.0.0.0/8,::1, separated by commas")
+        }
+        trustedProxies = proxies
+        accessLog = options.accessLog
+    }
+
+    private static func address(_ text: String, _ option: String) throws(ExitReason) -> NetworkAddress {
+        guard let address = NetworkAddress(text: text) else {
+            throw .wrongArguments("\(option) takes ADDRESS:PORT, for example 127.0.0.1:8080 or [::1]:8080")
+        }
+        return address
+    }
+}

@@ -176,7 +176,7 @@ package final class NodeAgent: Sendable {
             state.linkTrouble = "\(action): \(failure)"
             guard let failure = failure as? LinkFailure else { return }
             switch failure {
-            case .refused(_, .nodeRevoked): state.status.link = .revoked
+            case .refused where failure.isRefused(.nodeRevoked): state.status.link = .revoked
             case .unreachable:
                 if state.status.link == .reachable { state.status.link = .unreachable }
             default: state.status.lastContact = Date()

@@ -83,9 +83,12 @@ struct ControllerParts: Sendable {
         let host = ProcessInfo.processInfo.hostName
         var names = ["localhost", "127.0.0.1", "::1"].map(ServerName.init)
         for text in [host, URL(string: publicURL)?.host() ?? ""] {
-            let isPlain = !text.isEmpty && text.utf8.allSatisfy { byte in
-                (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x3A) || "-.".utf8.contains(byte)
-            }
+            let isPlain =
+                !text.isEmpty
+                && text.utf8.allSatisfy { byte in
+                    (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x3A)
+                        || "-.".utf8.contains(byte)
+                }
             if isPlain, !names.contains(ServerName(text)) { names.append(ServerName(text)) }
         }
         let issued = try authority.issueServer(names: names, now: Date())

@@ -175,7 +175,8 @@ package struct NodeResponder: HTTPResponder {
     private static func isHostName(_ text: String) -> Bool {
         (1...253).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
-                (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39) || "-.".utf8.contains(byte)
+                (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39)
+                    || "-.".utf8.contains(byte)
             }
     }
 

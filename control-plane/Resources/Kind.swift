@@ -102,6 +102,8 @@ package struct Draft {
     package var secrets: [String: JSONValue]
     package var transients: JSONObject
     package var query: [String: String]
+    /// The body's properties as they came.
+    package var given = JSONObject()
     package var problems: [FieldProblem] = []
     /// What the resource refers to.
     package var references: [ResourceID] = []
@@ -120,6 +122,9 @@ package struct Draft {
     }
 
     package func text(_ name: String) -> String? { properties[name]?.text }
+
+    /// Whether the body has the property, and not as null.
+    func gave(_ name: String) -> Bool { given[name].map { !$0.isNull } ?? false }
 
     /// Refuses where another resource holds the value.
     package mutating func claim(_ scope: String, _ value: String, otherwise problem: FieldProblem) throws {

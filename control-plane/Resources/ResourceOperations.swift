@@ -120,6 +120,7 @@ package enum ResourceOperations {
             kind: kind, context: context, writer: writer, id: former?.id ?? request.id, former: former,
             properties: properties, secrets: shape.secrets, transients: shape.transients, query: request.query)
         draft.problems = shape.problems
+        draft.given = body["properties"]?.members ?? JSONObject()
         for (name, value) in request.attachments { draft.transients[name] = value }
         // Rules over fields make sense only where the fields do.
         if draft.problems.isEmpty {

@@ -18,6 +18,10 @@ enum ViewRoutes {
             .action("Microsoft.ApiManagement/service/users/subscriptions/read")
         ) { call in try await userSubscription(call) },
         Route(
+            "ApiProduct_List", .get, "apis/{apiId}/products",
+            .action("Microsoft.ApiManagement/service/apis/products/read")
+        ) { call in try await products(call) },
+        Route(
             "UserGroup_List", .get, "users/{userId}/groups",
             .action("Microsoft.ApiManagement/service/users/groups/read")
         ) { call in try await groups(call) },
@@ -65,6 +69,22 @@ enum ViewRoutes {
                 .subscription, row, Viewing(answer: .get), reader: reader, context: context)
             return .json(shown, etag: row.etag)
         }
+    }
+
+    private static func products(_ call: RouteCall) async throws -> Answer {
+        let api = try await existing(call, noun: "Api")
+        let query = try ListRequest(call.target, fields: Kind.product.filters)
+        let context = call.context
+        let rows = try await call.store.read { reader in
+            try reader.named(api.name, kind: "products/apis").compactMap { try reader.get($0.id.parent) }
+                .sorted { $0.name.lowercased() < $1.name.lowercased() }
+                .map { row in
+                    let shown = try ResourceOperations.show(
+                        .product, row, Viewing(answer: .list), reader: reader, context: context)
+                    return (name: row.name, shown: below(api, "products", row.name, shown, context))
+                }
+        }
+        return try query.answer(query.page(rows), call)
     }
 
     private static func groups(_ call: RouteCall) async throws -> Answer {

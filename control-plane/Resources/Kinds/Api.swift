@@ -146,11 +146,15 @@ extension Kind {
 
     /// What an imported document says where the body says nothing.
     private static func take(_ imported: JSONValue, into draft: inout Draft) {
-        for name in ["displayName", "description", "serviceUrl", "license", "contact", "termsOfServiceUrl"] {
+        // The document's title wins over the body's name, as with the real service (az-api recordings).
+        draft.properties["displayName"] = imported["displayName"]
+        for name in ["description", "serviceUrl", "license", "contact", "termsOfServiceUrl"] {
             if draft.properties[name] == nil, let value = imported[name], !value.isNull {
                 draft.properties[name] = value
             }
         }
+        // Absent protocols are filled with https by the table; a body that names them wins.
+        if !draft.gave("protocols"), let protocols = imported["protocols"] { draft.properties["protocols"] = protocols }
     }
 
     private static func remove(_ removal: Removal) throws {

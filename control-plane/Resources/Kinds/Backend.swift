@@ -49,13 +49,13 @@ extension Kind {
             try removal.refuseWhileUsed { users in "Backend '\(name)' is used by the following entities:\r\n\(users)" }
         }
         kind.show = { shown in
-            // Header and query values are for those who may write the backend (must-hold G22).
-            guard shown.viewing.mayWrite, var credentials = shown.properties["credentials"] else { return }
+            // Header and query values are for those who may write the backend (must-hold G22); others see which are set.
+            guard var credentials = shown.properties["credentials"] else { return }
             for field in ["query", "header"] {
                 guard let text = try shown.secret("credentials.\(field)"), let value = try? JSONReader.read(text) else {
                     continue
                 }
-                credentials[field] = value
+                credentials[field] = shown.viewing.mayWrite ? value : Backends.masked(value)
             }
             shown.properties["credentials"] = credentials
         }
@@ -63,6 +63,8 @@ extension Kind {
     }()
 
     private static func prepareBackend(_ draft: inout Draft) throws {
+        if draft.text("type") == "Pool" || draft.properties["pool"] != nil { try checkPool(&draft) }
+        guard draft.problems.isEmpty else { return }
         for (name, what) in [
             ("pool", "Pools"), ("circuitBreaker", "Circuit breakers"), ("properties", "Service Fabric backends"),
             ("proxy", "Proxies"),
@@ -89,6 +91,19 @@ extension Kind {
             draft.secrets[field] = .string(value.encodedText(sorted: true))
         }
         try claimNamedValues(&draft)
+    }
+
+    /// A pool is not built yet; a member that is not there is told first.
+    private static func checkPool(_ draft: inout Draft) throws {
+        for (index, member) in (draft.properties["pool"]?["services"]?.items ?? []).enumerated() {
+            let place = "properties.pool.services[\(index)].id"
+            guard let text = member["id"]?.text, let id = draft.context.reference(text),
+                try draft.reader.get(id)?.kind == "backends"
+            else {
+                draft.refuse(place, "'\(place)' names a backend that does not exist.")
+                continue
+            }
+        }
     }
 
     private static func checkCertificates(_ draft: inout Draft) throws {
@@ -124,5 +139,16 @@ extension Kind {
                 draft.references.append(holder)
             }
         }
+    }
+}
+
+enum Backends {
+    /// Which headers or query parameters are set, without their values.
+    static func masked(_ values: JSONValue) -> JSONValue {
+        var masked = JSONObject()
+        for (name, list) in values.members ?? JSONObject() {
+            masked[name] = .array((list.items ?? []).map { _ in "***" })
+        }
+        return .object(masked)
     }
 }

@@ -33,7 +33,7 @@ extension Kind {
             throw Refusal(.notImplemented, "Certificates from a key vault are not built yet.")
         }
         guard let data = draft.transients["data"]?.text else {
-            return draft.refuse("data", "'properties.data' is required.")
+            return draft.refuse("properties.data", "'properties.data' is required.")
         }
         let compact = data.filter { !$0.isWhitespace }
         guard let bytes = Data(base64Encoded: compact) else {

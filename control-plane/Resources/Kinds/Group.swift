@@ -60,6 +60,7 @@ extension Kind {
         kind.show = { shown in
             guard let user = try shown.reader.get(ResourceID(path: "/users/\(shown.resource.name)")) else { return }
             shown.properties = Kind.userProperties.shown(user.properties.members ?? JSONObject())
+            if case .put = shown.viewing.answer { shown.properties["groups"] = [] }
         }
         return kind
     }()

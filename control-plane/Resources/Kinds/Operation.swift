@@ -39,7 +39,7 @@ extension Kind {
             "responses",
             .list(
                 .object([
-                    .required("statusCode", .integer(100...599)),
+                    .required("statusCode", .integer(0...2_147_483_647)),
                     .optional("description", .text(0...100_000), absent: .null),
                     representations, .optional("headers", parameters, absent: .value([])),
                 ]), atMost: 200), absent: .value([])),
@@ -173,6 +173,18 @@ enum Operations {
         return "\(method) \(key)"
     }
 
+    /// The document's schemas, in the place of those of the import before.
+    private static func replaceSchema(_ schema: JSONValue?, of api: ResourceID, _ writer: StoreWriter) throws {
+        for old in try writer.reader.list(ListQuery(kind: "apis/schemas", parent: api))
+        where old.name != schema?["id"]?.text {
+            try writer.delete(old.id)
+        }
+        guard let schema, let name = schema["id"]?.text else { return }
+        try writer.put(
+            api.appending("schemas", name), kind: "apis/schemas",
+            properties: ["contentType": schema["contentType"] ?? .null, "document": schema["document"] ?? .null])
+    }
+
     /// Puts the operations of an imported document in the place of those there are: by name; what the document does not
     /// have goes (resources.md 6).
     static func replace(_ imported: JSONValue, in draft: inout Draft) throws {
@@ -195,6 +207,7 @@ enum Operations {
                     try writer.setHeldValues(old.id, [])
                 }
             }
+            try replaceSchema(imported["schema"], of: api, writer)
             for operation in operations {
                 guard let name = operation["name"]?.text else { continue }
                 let id = api.appending("operations", name)

@@ -8,9 +8,6 @@ import UsageMeter
 // certificates handed to the engine, standing handed to the status page.
 
 final class NodeLink: Sendable {
-    /// Software as the controller lists it.
-    static let software = "gatehouse-gateway/1"
-
     /// The node's id, or its label as long as it has none.
     let node: String
     let meter: UsageMeter
@@ -38,7 +35,8 @@ final class NodeLink: Sendable {
             directory: settings.directory, controller: settings.controller, authority: authority,
             token: {
                 try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
-            }, name: settings.name, hostNames: [ProcessInfo.processInfo.hostName], software: software)
+            }, name: settings.name, hostNames: [ProcessInfo.processInfo.hostName],
+            software: "gatehouse-gateway \(GatewayVersion.text)")
         let agent: NodeAgent
         do { agent = try NodeAgent(agentSettings) } catch {
             throw .cannotStart("can't use \(settings.directory): \(error)")
@@ -113,4 +111,8 @@ final class NodeLink: Sendable {
         for task in tasks { task.cancel() }
         for task in tasks { await task.value }
     }
+}
+
+enum GatewayVersion {
+    static let text = "0.1.0"
 }

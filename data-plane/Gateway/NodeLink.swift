@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import HTTPEngine
 import NodeAgent
 import Synchronization
@@ -97,6 +98,10 @@ final class NodeLink: Sendable {
                 self.engine.withLock { engine in try? engine?.use(Self.identity(credentials)) }
             }
             signal.finish()
+            if agent.status.link == .revoked {
+                FileHandle.standardError.write(Data("gatehouse-gateway: this node was revoked; it drains and ends\n".utf8))
+                kill(getpid(), SIGTERM)
+            }
         }
         let watch = Task {
             while !Task.isCancelled {

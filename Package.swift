@@ -23,7 +23,10 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -90,16 +93,17 @@ let controlPlane: [Target] = [
     room(
         "NodeService", in: "control-plane",
         uses: "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
-        "ResourceStore", "Cryptography", hummingbird, logging),
+        "ResourceStore", "Cryptography", hummingbird, logging, httpTypes, nioCore, nioSSL),
     room(
         "ManagementREST", in: "control-plane",
         uses: "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
-        "UsageReports", "WebClient", "Cryptography", "JSONDocuments", hummingbird, logging),
+        "UsageReports", "WebClient", "Cryptography", "JSONDocuments", hummingbird, logging, httpTypes, nioCore),
     executable(
         "gatehouse-controller", in: "control-plane", folder: "Controller",
         uses: "ResourceStore", "ApiImport", "AccessControl", "Resources", "CredentialManager", "UsageReports",
         "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography", "JSONWebTokens",
-        "WebClient", "JSONDocuments", argumentParser, serviceLifecycle, hummingbird, hummingbirdTLS, logging),
+        "WebClient", "JSONDocuments", argumentParser, serviceLifecycle, hummingbird, hummingbirdTLS, logging, nioCore,
+        nioSSL),
 ]
 
 let dataPlane: [Target] = [
@@ -171,7 +175,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
         .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),

@@ -75,6 +75,54 @@ package struct SnapshotEvent: Codable, Hashable, Sendable {
     }
 }
 
+/// GET snapshots: the first event of every stream (`event: ledger`). Another incarnation than before is a ledger that
+/// was put back to an older state, or adopted: acknowledged batches are sent again (must-hold H20).
+package struct LedgerEvent: Codable, Hashable, Sendable {
+    package var incarnation: String
+
+    package init(incarnation: String) { self.incarnation = incarnation }
+}
+
+/// Every answer below node/v1/ that is no success.
+package struct NodeServiceError: Codable, Hashable, Sendable {
+    package struct Body: Codable, Hashable, Sendable {
+        package var code: String
+        package var message: String
+    }
+    package var error: Body
+
+    package init(code: NodeServiceErrorCode, message: String) {
+        error = Body(code: code.rawValue, message: message)
+    }
+}
+
+/// What `error.code` says.
+package enum NodeServiceErrorCode: String, Codable, Hashable, Sendable {
+    case badRequest = "BadRequest"
+    /// 401: no good certificate, or no good token for an enrolment.
+    case unauthenticated = "Unauthenticated"
+    /// 403: revoked. The node drains and ends.
+    case nodeRevoked = "NodeRevoked"
+    /// 403: a certificate of another service or gateway, or no node's.
+    case nodeNotAllowed = "NodeNotAllowed"
+    /// 403: a node speaks for itself only.
+    case notThisNode = "NotThisNode"
+    /// 409 to GET snapshots: `after` is beyond the controller's own version; POST roots hands over the root that proves
+    /// it (must-hold H18).
+    case rootWanted = "RootWanted"
+    /// 409 to POST roots: not a root that this controller signed.
+    case unknownVersion = "UnknownVersion"
+    /// 409: another process has this node's stream and answers (must-hold H28).
+    case duplicateNode = "DuplicateNode"
+    /// 409 to POST usage: other content under this id.
+    case batchConflict = "BatchConflict"
+    /// 400 to POST usage: the batch can't be counted; sending it again does not help.
+    case badBatch = "BadBatch"
+    case tooManyRequests = "TooManyRequests"
+    case notFound = "NotFound"
+    case unavailable = "Unavailable"
+}
+
 /// POST blobs: at most 1,000 hashes.
 package struct BlobRequest: Codable, Hashable, Sendable {
     package var hashes: [String]

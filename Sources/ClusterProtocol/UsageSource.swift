@@ -13,6 +13,9 @@ package protocol UsageSource: Sendable {
     func acknowledge(_ id: UsageBatchID)
     /// The ledger will never take the batch as it is: put aside, so that the next ones go on.
     func reject(_ id: UsageBatchID)
+    /// The ledger has other content under this id, as after a directory was copied: the batch is pending under a new one
+    /// (must-hold H32). It may count twice what both copies had, never too little.
+    func readdress(_ id: UsageBatchID)
     /// The ledger is another one than before: what was acknowledged is pending again (must-hold H20).
     func resendAcknowledged()
     /// Trouble that a person should know of; empty for none.

@@ -47,7 +47,7 @@ extension SnapshotSecrets {
     }
 
     /// Opens the blob of a root that names `key`.
-    static func opened(_ bytes: [UInt8], with key: SealingKey) throws(SnapshotRefusal) -> SnapshotSecrets {
+    package static func opened(_ bytes: [UInt8], with key: SealingKey) throws(SnapshotRefusal) -> SnapshotSecrets {
         let plain: [UInt8]
         do {
             plain = try key.open(SealedBytes(keyID: key.id, bytes: bytes), associatedData: associatedData)

@@ -130,14 +130,20 @@ package struct VerifiedRoot: Hashable, Sendable {
 
 /// What a node holds a new root against. Kept apart from the roots, so that an old one can't lower it.
 package struct SnapshotTrust: Codable, Hashable, Sendable {
+    /// A root that was accepted, with the key that signed it (which may have been replaced by that very root).
+    package struct Accepted: Codable, Hashable, Sendable {
+        package let version: Int64
+        /// SHA-256 of the root's bytes.
+        package let hash: String
+        let key: String
+    }
+
     /// Raw Ed25519 key that the next root must be signed with, base64. From enrolment, then from root to root.
     package private(set) var key: String
     package let service: String
     package let gateway: String
-    /// Highest version that was accepted; 0 for none.
-    package private(set) var version: Int64 = 0
-    /// SHA-256 of that root's bytes.
-    package private(set) var hash: String?
+    /// The newest root that was accepted, and the one before.
+    package private(set) var accepted: [Accepted] = []
 
     package enum Verdict: Hashable, Sendable {
         case newer(VerifiedRoot)
@@ -151,34 +157,43 @@ package struct SnapshotTrust: Codable, Hashable, Sendable {
         self.gateway = gateway
     }
 
+    /// Highest version that was accepted; 0 for none.
+    package var version: Int64 { accepted.first?.version ?? 0 }
+
     /// Whether `signed` may be taken (must-hold H1 to H3).
     package func judge(_ signed: SignedRoot) throws(SnapshotRefusal) -> Verdict {
-        guard let raw = Data(base64Encoded: key), let key = try? SnapshotVerificationKey(bytes: Array(raw)) else {
-            throw .badSignature
+        if let newest = accepted.first, signed.rootHash == newest.hash {
+            return .same(try Self.verified(signed, newest.key))
         }
-        let verified: VerifiedRoot
-        do {
-            verified = try VerifiedRoot(signed, key: key)
-        } catch {
-            // The root that changed the key is signed with the key before; it is known by its hash.
-            if error == .badSignature, let hash, signed.rootHash == hash { throw .rollback }
-            throw error
-        }
+        let verified = try Self.verified(signed, key)
         guard Self.same(verified.root.service, service) else { throw .wrongService }
         guard Self.same(verified.root.gateway, gateway) else { throw .wrongGateway }
         if verified.root.version < version { throw .rollback }
-        if verified.root.version == version {
-            guard verified.hash == hash else { throw .fork }
-            return .same(verified)
-        }
+        if verified.root.version == version { throw .fork }
         return .newer(verified)
+    }
+
+    /// The root before the newest, for a node whose newest one was damaged on its disk; nil when `signed` is another.
+    package func former(_ signed: SignedRoot) -> VerifiedRoot? {
+        guard accepted.count > 1, signed.rootHash == accepted[1].hash else { return nil }
+        return try? Self.verified(signed, accepted[1].key)
     }
 
     /// Notes that `root`, which `judge` found newer, is in force.
     package mutating func accept(_ root: VerifiedRoot) {
-        version = root.root.version
-        hash = root.hash
+        let entry = Accepted(version: root.root.version, hash: root.hash, key: key)
+        accepted = [entry] + accepted.prefix(1)
         key = Data(root.nextKey.bytes).base64EncodedString()
+    }
+
+    /// Takes the key that the controller named at a new enrolment, over TLS.
+    package mutating func adopt(_ key: SnapshotVerificationKey) { self.key = Data(key.bytes).base64EncodedString() }
+
+    private static func verified(_ signed: SignedRoot, _ key: String) throws(SnapshotRefusal) -> VerifiedRoot {
+        guard let raw = Data(base64Encoded: key), let key = try? SnapshotVerificationKey(bytes: Array(raw)) else {
+            throw .badSignature
+        }
+        return try VerifiedRoot(signed, key: key)
     }
 
     /// Ids of ARM are equal without regard to the case of ASCII letters.

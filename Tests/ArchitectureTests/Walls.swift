@@ -61,13 +61,14 @@ let walls: [Room] = [
         "control-plane/NodeService",
         uses: [
             "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
-            "ResourceStore", "Cryptography", "Hummingbird", "Logging",
+            "ResourceStore", "Cryptography", "Hummingbird", "Logging", "HTTPTypes", "NIOCore", "NIOSSL",
         ], system: ["Synchronization"]),
     room(
         "control-plane/ManagementREST",
         uses: [
             "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
             "UsageReports", "WebClient", "Cryptography", "JSONDocuments", "Hummingbird", "Logging",
+            "HTTPTypes", "NIOCore",
         ], system: ["Synchronization"]),
     executable(
         "gatehouse-controller", "control-plane/Controller",

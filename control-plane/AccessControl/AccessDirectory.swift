@@ -176,7 +176,8 @@ extension Principal {
         objectID = properties["objectId"]?.text ?? ""
         federated = (properties["federated"]?.items ?? []).map {
             Federation(
-                issuer: $0["issuer"]?.text ?? "", subject: $0["subject"]?.text ?? "", audience: $0["audience"]?.text ?? "")
+                issuer: $0["issuer"]?.text ?? "", subject: $0["subject"]?.text ?? "",
+                audience: $0["audience"]?.text ?? "")
         }
     }
 }

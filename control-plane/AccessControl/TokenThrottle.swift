@@ -30,7 +30,9 @@ package final class TokenThrottle: Sendable {
     package func failed(client: String, address: String, now: Double) {
         entries.withLock { entries in
             if entries.count > Self.entriesMax {
-                entries = entries.filter { $0.value.blockedUntil > now || ($0.value.failures.last ?? 0) > now - Self.windowSeconds }
+                entries = entries.filter {
+                    $0.value.blockedUntil > now || ($0.value.failures.last ?? 0) > now - Self.windowSeconds
+                }
                 if entries.count > Self.entriesMax { entries.removeAll() }
             }
             for key in Self.keys(client, address) {
@@ -51,7 +53,9 @@ package final class TokenThrottle: Sendable {
     }
 
     private static func keys(_ client: String, _ address: String) -> [String] {
-        let network = address.contains(":") ? address.split(separator: ":", omittingEmptySubsequences: false).prefix(4).joined(separator: ":") : address
+        let network =
+            address.contains(":")
+            ? address.split(separator: ":", omittingEmptySubsequences: false).prefix(4).joined(separator: ":") : address
         return ["\(client.lowercased().prefix(200))|\(network)", "|\(network)"]
     }
 }

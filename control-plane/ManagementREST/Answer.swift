@@ -37,14 +37,16 @@ package struct Answer: Sendable {
                     problems.map {
                         .object(
                             JSONObject([
-                                ("code", .string($0.code)), ("target", .string($0.target)), ("message", .string($0.message)),
+                                ("code", .string($0.code)), ("target", .string($0.target)),
+                                ("message", .string($0.message)),
                             ]))
                     })
             } ?? .null
         let error = JSONObject([
             ("code", .string(refusal.code.rawValue)), ("message", .string(refusal.message)), ("details", details),
         ])
-        self.init(status: refusal.code.status, body: JSONValue.object(JSONObject([("error", .object(error))])).encoded())
+        self.init(
+            status: refusal.code.status, body: JSONValue.object(JSONObject([("error", .object(error))])).encoded())
         if !refusal.allowed.isEmpty { headers.append(("Allow", refusal.allowed.joined(separator: ", "))) }
         if let seconds = refusal.retryAfterSeconds { headers.append(("Retry-After", String(seconds))) }
         if let challenge = refusal.challenge { headers.append(("WWW-Authenticate", challenge)) }

@@ -7,7 +7,9 @@ enum ApiImports {
     static func read(_ body: JSONValue, _ call: RouteCall) async throws -> [String: JSONValue] {
         let properties = body["properties"]
         guard let given = properties?["format"], !given.isNull else { return [:] }
-        guard let name = given.text?.lowercased() else { throw Refusal.field("properties.format", "'properties.format' must be a text.") }
+        guard let name = given.text?.lowercased() else {
+            throw Refusal.field("properties.format", "'properties.format' must be a text.")
+        }
         throw Refusal(.notImplemented, "Import of '\(name)' is not built yet.")
     }
 }

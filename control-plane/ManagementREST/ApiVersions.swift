@@ -10,7 +10,9 @@ enum ApiVersions {
         "2015-07-01", "2018-01-01-preview", "2018-07-01", "2020-04-01-preview", "2020-08-01-preview", "2022-04-01",
         "2022-05-01-preview",
     ]
-    static let resources = ["2016-06-01", "2019-05-10", "2020-01-01", "2021-01-01", "2021-04-01", "2022-09-01", "2022-12-01"]
+    static let resources = [
+        "2016-06-01", "2019-05-10", "2020-01-01", "2021-01-01", "2021-04-01", "2022-09-01", "2022-12-01",
+    ]
 
     /// DELETE of APIs and users polls from this one on (contract-details.md 2).
     static let deleteIsLongRunningFrom = "2024-05-01"
@@ -21,10 +23,12 @@ enum ApiVersions {
             throw Refusal(.invalidApiVersion, "api-version must be given once. Accepted: \(list).")
         }
         guard let version = given.first, !version.isEmpty else {
-            throw Refusal(.missingApiVersion, "The api-version query parameter (?api-version=) is required. Accepted: \(list).")
+            throw Refusal(
+                .missingApiVersion, "The api-version query parameter (?api-version=) is required. Accepted: \(list).")
         }
         guard accepted.contains(version) else {
-            throw Refusal(.invalidApiVersion, "The api-version '\(version.prefix(40))' is not known. Accepted: \(list).")
+            throw Refusal(
+                .invalidApiVersion, "The api-version '\(version.prefix(40))' is not known. Accepted: \(list).")
         }
         return version
     }

@@ -5,8 +5,12 @@ internal import Resources
 package import ResourceStore
 
 package enum AuthorizationStore {
-    package static func assignment(_ name: String) -> ResourceID { ResourceID(path: "/authorization/roleAssignments/\(name)") }
-    package static func definition(_ name: String) -> ResourceID { ResourceID(path: "/authorization/roleDefinitions/\(name)") }
+    package static func assignment(_ name: String) -> ResourceID {
+        ResourceID(path: "/authorization/roleAssignments/\(name)")
+    }
+    package static func definition(_ name: String) -> ResourceID {
+        ResourceID(path: "/authorization/roleDefinitions/\(name)")
+    }
 
     /// The scope of held values under which (principal, role, scope) stands once.
     private static let held = "roleAssignments"

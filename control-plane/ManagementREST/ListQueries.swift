@@ -40,7 +40,9 @@ struct ListRequest: Sendable {
             }
             after = name
         }
-        if let text = try Self.single(target, "$filter"), !text.isEmpty { filter = try ListFilter.read(text, fields: fields) }
+        if let text = try Self.single(target, "$filter"), !text.isEmpty {
+            filter = try ListFilter.read(text, fields: fields)
+        }
         if let text = try Self.single(target, "$orderby"), !text.isEmpty { order = try Self.order(text, orders) }
     }
 
@@ -56,13 +58,15 @@ struct ListRequest: Sendable {
         return Int(text)
     }
 
-    private static func order(_ text: String, _ orders: [String]) throws(Refusal) -> (field: String, descending: Bool)? {
+    private static func order(_ text: String, _ orders: [String]) throws(Refusal) -> (field: String, descending: Bool)?
+    {
         let words = text.split(separator: " ").map(String.init)
         let field = words.first.map { $0.lowercased().hasPrefix("properties/") ? String($0.dropFirst(11)) : $0 } ?? ""
         guard let known = orders.first(where: { $0.lowercased() == field.lowercased() }), words.count <= 2,
             words.count < 2 || ["asc", "desc"].contains(words[1].lowercased())
         else {
-            throw Refusal(.invalidQueryParameter, "$orderby takes one of \(orders.joined(separator: ", ")), with asc or desc.")
+            throw Refusal(
+                .invalidQueryParameter, "$orderby takes one of \(orders.joined(separator: ", ")), with asc or desc.")
         }
         return (known, words.count == 2 && words[1].lowercased() == "desc")
     }
@@ -74,7 +78,9 @@ struct ListRequest: Sendable {
         if order?.descending == true { rows.reverse() }
         let count = rows.count
         if !after.isEmpty {
-            rows = rows.filter { order?.descending == true ? $0.name.lowercased() < after : $0.name.lowercased() > after }
+            rows = rows.filter {
+                order?.descending == true ? $0.name.lowercased() < after : $0.name.lowercased() > after
+            }
         }
         let left = rows.dropFirst(skip)
         let page = left.prefix(top)

@@ -25,7 +25,8 @@ extension Management {
     }
 
     /// Routes that need no token (design.md section 6 lists them).
-    private func openRoute(_ inquiry: Inquiry, _ target: RequestTarget, _ method: RouteMethod?) async throws -> Answer? {
+    private func openRoute(_ inquiry: Inquiry, _ target: RequestTarget, _ method: RouteMethod?) async throws -> Answer?
+    {
         let segments = target.segments ?? []
         let isRead = method == .get || method == .head
         switch segments.map({ $0.lowercased() }) {
@@ -59,14 +60,17 @@ extension Management {
         let lines = inquiry.headerLines("Authorization")
         guard let line = lines.first, lines.count == 1, line.lowercased().hasPrefix("bearer ") else {
             refusals.unauthenticated(address: inquiry.address)
-            throw unauthenticated(.authenticationFailed, "Authentication failed. The 'Authorization' header must hold one bearer token.")
+            throw unauthenticated(
+                .authenticationFailed, "Authentication failed. The 'Authorization' header must hold one bearer token.")
         }
         let token = line.dropFirst("bearer ".count).trimmingCharacters(in: .whitespaces)
         guard !token.isEmpty else {
             refusals.unauthenticated(address: inquiry.address)
             throw unauthenticated(.authenticationFailed, "Authentication failed. The bearer token is empty.")
         }
-        guard let object = issuer.principal(of: token, now: now()), let principal = access.directory.principal(object: object) else {
+        guard let object = issuer.principal(of: token, now: now()),
+            let principal = access.directory.principal(object: object)
+        else {
             refusals.unauthenticated(address: inquiry.address)
             throw unauthenticated(.invalidToken, "The access token is invalid, expired, or not for this resource.")
         }
@@ -84,7 +88,8 @@ extension Management {
     func forbidden(_ caller: Caller, _ action: String, _ scope: String) -> Refusal {
         var refusal = Refusal(
             .authorizationFailed,
-            "The client '\(caller.name)' with object id '\(caller.objectID)' does not have authorization to perform action '\(action)' over scope '\(scope)' or the scope is invalid. If access was recently granted, please refresh your credentials.")
+            "The client '\(caller.name)' with object id '\(caller.objectID)' does not have authorization to perform action '\(action)' over scope '\(scope)' or the scope is invalid. If access was recently granted, please refresh your credentials."
+        )
         refusal.refusedAction = action
         refusal.refusedScope = scope
         return refusal
@@ -94,7 +99,8 @@ extension Management {
         _ inquiry: Inquiry, _ target: RequestTarget, _ method: RouteMethod?, _ caller: Caller
     ) async throws -> Answer {
         let actor = Actor(
-            principal: caller.objectID, application: caller.applicationID, address: inquiry.address, request: inquiry.requestID)
+            principal: caller.objectID, application: caller.applicationID, address: inquiry.address,
+            request: inquiry.requestID)
         do {
             let place = try Place(target, serviceSegments: serviceSegments)
             return try await answer(inquiry, target, method, caller, actor, place)
@@ -107,7 +113,8 @@ extension Management {
     }
 
     private func answer(
-        _ inquiry: Inquiry, _ target: RequestTarget, _ method: RouteMethod?, _ caller: Caller, _ actor: Actor, _ place: Place
+        _ inquiry: Inquiry, _ target: RequestTarget, _ method: RouteMethod?, _ caller: Caller, _ actor: Actor,
+        _ place: Place
     ) async throws -> Answer {
         switch place {
         case .root(let segments): return try await Root.answer(self, segments, method, caller, target)
@@ -122,7 +129,8 @@ extension Management {
             return try await answer(
                 inquiry, target, method, caller, actor,
                 Found(
-                    segments: segments, scope: scope, provider: "Microsoft.Authorization", routes: RouteTable.authorization,
+                    segments: segments, scope: scope, provider: "Microsoft.Authorization",
+                    routes: RouteTable.authorization,
                     versions: ApiVersions.authorization))
         }
     }
@@ -136,12 +144,14 @@ extension Management {
 
         /// What the decision is about: the resource, or the scope of an assignment.
         var resource: String {
-            provider == "Microsoft.Authorization" ? (scope.isEmpty ? "/" : scope) : scope + segments.map { "/\($0)" }.joined()
+            provider == "Microsoft.Authorization"
+                ? (scope.isEmpty ? "/" : scope) : scope + segments.map { "/\($0)" }.joined()
         }
     }
 
     private func answer(
-        _ inquiry: Inquiry, _ target: RequestTarget, _ method: RouteMethod?, _ caller: Caller, _ actor: Actor, _ place: Found
+        _ inquiry: Inquiry, _ target: RequestTarget, _ method: RouteMethod?, _ caller: Caller, _ actor: Actor,
+        _ place: Found
     ) async throws -> Answer {
         let found = RouteTable.find(place.segments, method, in: place.routes)
         guard case .route(let route) = found else { return try unrouted(place, method, caller, found) }
@@ -149,26 +159,36 @@ extension Management {
         switch route.permission {
         case .action(let needed):
             action = needed
-            guard access.directory.allows(caller, needed, at: place.resource) else { throw forbidden(caller, needed, place.resource) }
+            guard access.directory.allows(caller, needed, at: place.resource) else {
+                throw forbidden(caller, needed, place.resource)
+            }
         case .open: action = ""
         }
         let version = try ApiVersions.check(target.values("api-version"), accepted: place.versions)
         let call = RouteCall(
-            management: self, caller: caller, actor: actor, segments: place.segments, scope: place.scope, target: target,
+            management: self, caller: caller, actor: actor, segments: place.segments, scope: place.scope,
+            target: target,
             apiVersion: version, body: try await body(inquiry, route), ifMatch: inquiry.header("If-Match"),
-            ifNoneMatch: inquiry.header("If-None-Match"), preferences: Preferences(inquiry.header("Prefer")), action: action)
+            ifNoneMatch: inquiry.header("If-None-Match"), preferences: Preferences(inquiry.header("Prefer")),
+            action: action)
         return try await route.handler(call)
     }
 
     /// A path or method that no route has. Who may not do it learns no more than that.
-    private func unrouted(_ place: Found, _ method: RouteMethod?, _ caller: Caller, _ found: RouteTable.Found) throws -> Answer {
+    private func unrouted(_ place: Found, _ method: RouteMethod?, _ caller: Caller, _ found: RouteTable.Found) throws
+        -> Answer
+    {
         let action = RouteTable.action(place.segments, method, provider: place.provider)
-        guard access.directory.allows(caller, action, at: place.resource) else { throw forbidden(caller, action, place.resource) }
+        guard access.directory.allows(caller, action, at: place.resource) else {
+            throw forbidden(caller, action, place.resource)
+        }
         if case .otherMethods(let methods) = found {
             throw Refusal.notAllowed("The resource does not take this method.", allowed: methods.map(\.rawValue))
         }
         let kinds = place.segments.enumerated().filter { $0.offset % 2 == 0 }.map { $0.element.lowercased() }
-        if let first = kinds.first, Kinds.notBuilt.contains(first) || kinds.dropFirst().contains(where: Kinds.notBuiltBelow.contains) {
+        if let first = kinds.first,
+            Kinds.notBuilt.contains(first) || kinds.dropFirst().contains(where: Kinds.notBuiltBelow.contains)
+        {
             throw Refusal(.notImplemented, "'\(kinds.joined(separator: "/").prefix(100))' is not built yet.")
         }
         throw Refusal(.resourceNotFound, "The resource type could not be found.")
@@ -177,15 +197,20 @@ extension Management {
     /// A path with a segment that no name can be.
     private func broken(_ known: [String], _ method: RouteMethod?, _ caller: Caller) throws -> Answer {
         let action = RouteTable.action(known, method, provider: "Microsoft.ApiManagement/service")
-        guard access.directory.allows(caller, action, at: context.serviceID) else { throw forbidden(caller, action, context.serviceID) }
+        guard access.directory.allows(caller, action, at: context.serviceID) else {
+            throw forbidden(caller, action, context.serviceID)
+        }
         throw Refusal.fields([FieldProblem("id", "A segment of the path is not UTF-8, or holds a slash or NUL.")])
     }
 
     private func body(_ inquiry: Inquiry, _ route: Route) async throws -> JSONValue? {
         guard route.bodyMax > 0 else { return nil }
-        let hasLength = inquiry.header("Content-Length").map { $0 != "0" } ?? (inquiry.header("Transfer-Encoding") != nil)
+        let hasLength =
+            inquiry.header("Content-Length").map { $0 != "0" } ?? (inquiry.header("Transfer-Encoding") != nil)
         if route.bodyIsOptional, !hasLength { return nil }
-        if inquiry.header("Content-Encoding") != nil { throw Refusal(.unsupportedMediaType, "Bodies are not taken compressed.") }
+        if inquiry.header("Content-Encoding") != nil {
+            throw Refusal(.unsupportedMediaType, "Bodies are not taken compressed.")
+        }
         if hasLength || !route.bodyIsOptional {
             guard Self.isJSON(inquiry.header("Content-Type"), method: route.method) else {
                 throw Refusal(.unsupportedMediaType, "The body must be application/json in UTF-8.")
@@ -206,7 +231,8 @@ extension Management {
     private static func isJSON(_ type: String?, method: RouteMethod) -> Bool {
         guard let type = type?.lowercased() else { return false }
         let parts = type.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
-        let isNamed = parts.first == "application/json" || method == .patch && parts.first == "application/merge-patch+json"
+        let isNamed =
+            parts.first == "application/json" || method == .patch && parts.first == "application/merge-patch+json"
         let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }?.dropFirst("charset=".count)
         return isNamed && (charset == nil || charset?.trimmingCharacters(in: ["\""]) == "utf-8")
     }

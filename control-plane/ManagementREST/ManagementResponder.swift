@@ -59,7 +59,9 @@ package struct ManagementResponder: HTTPResponder {
     }
 
     private func correlationID(_ request: Request) -> String? {
-        guard let name = HTTPField.Name("x-ms-correlation-request-id"), let value = request.headers[name] else { return nil }
+        guard let name = HTTPField.Name("x-ms-correlation-request-id"), let value = request.headers[name] else {
+            return nil
+        }
         let isPlain = value.utf8.allSatisfy { byte in
             (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39) || "._-".utf8.contains(byte)
         }
@@ -81,7 +83,8 @@ package struct ManagementResponder: HTTPResponder {
             return Response(status: .init(code: answer.status), headers: headers)
         }
         set("Content-Type", answer.contentType)
-        return Response(status: .init(code: answer.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+        return Response(
+            status: .init(code: answer.status), headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
     }
 }
 

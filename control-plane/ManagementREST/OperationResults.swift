@@ -36,7 +36,8 @@ struct OperationResults: Sendable {
         let text = Array(bytes[32...])
         let code = Array(MessageAuthentication.sha512(Array(bytes[..<16]) + text, key: key).prefix(16))
         guard ConstantTime.equal(code, Array(bytes[16..<32])) else { return nil }
-        let parts = String(decoding: text, as: UTF8.self).split(separator: "|", maxSplits: 3, omittingEmptySubsequences: false)
+        let parts = String(decoding: text, as: UTF8.self).split(
+            separator: "|", maxSplits: 3, omittingEmptySubsequences: false)
         guard parts.count == 4, let revision = Revision(parts[0]), let created = Int64(parts[1]),
             now - created <= Self.lifetime
         else { return nil }

@@ -31,7 +31,9 @@ enum Place {
 
     /// The place of `providers/microsoft.authorization`, the last one in the path.
     private static func authorizationProvider(_ segments: [String]) -> Int? {
-        segments.indices.dropLast().last { segments[$0] == "providers" && segments[$0 + 1] == "microsoft.authorization" }
+        segments.indices.dropLast().last {
+            segments[$0] == "providers" && segments[$0 + 1] == "microsoft.authorization"
+        }
     }
 
     /// The collections of a path that can't be decoded, for the action that it would ask for.

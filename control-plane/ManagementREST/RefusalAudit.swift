@@ -31,7 +31,8 @@ final class RefusalAudit: Sendable {
     /// A 403: written at once, or counted.
     func forbidden(_ actor: Actor, action: String, resource: String) async {
         let key = Forbidden(
-            actor: Actor(principal: actor.principal, application: actor.application, address: "", request: ""), action: action)
+            actor: Actor(principal: actor.principal, application: actor.application, address: "", request: ""),
+            action: action)
         let writes = state.withLock { state in
             let rows = state.rows[key, default: 0]
             if rows < Self.rowsMax {
@@ -51,7 +52,8 @@ final class RefusalAudit: Sendable {
     func unauthenticated(address: String) {
         let source =
             address.contains(":")
-            ? address.split(separator: ":", omittingEmptySubsequences: false).prefix(4).joined(separator: ":") + "::/64" : address
+            ? address.split(separator: ":", omittingEmptySubsequences: false).prefix(4).joined(separator: ":") + "::/64"
+            : address
         state.withLock { state in
             if state.unauthenticated[source] != nil || state.unauthenticated.count < Self.sourcesMax {
                 state.unauthenticated[source, default: 0] += 1
@@ -82,12 +84,14 @@ final class RefusalAudit: Sendable {
             }
         }
         for (source, count) in sources {
-            _ = try? await store.write(by: Actor(principal: "", application: "", address: source, request: "")) { writer in
+            _ = try? await store.write(by: Actor(principal: "", application: "", address: source, request: "")) {
+                writer in
                 try writer.audit(action: "", resource: "", outcome: "Unauthenticated", count: count)
             }
         }
         if others > 0 {
-            _ = try? await store.write(by: Actor(principal: "", application: "", address: "others", request: "")) { writer in
+            _ = try? await store.write(by: Actor(principal: "", application: "", address: "others", request: "")) {
+                writer in
                 try writer.audit(action: "", resource: "", outcome: "Unauthenticated", count: others)
             }
         }

@@ -45,7 +45,9 @@ struct RequestTarget: Sendable {
 
     /// nil where the bytes are not UTF-8 or a percent sign is not followed by two digits.
     static func decode(_ text: some StringProtocol, plusIsBlank: Bool) -> String? {
-        guard text.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else { return String(text) }
+        guard text.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
+            return String(text)
+        }
         var bytes: [UInt8] = []
         var rest = text.utf8.makeIterator()
         while let byte = rest.next() {
@@ -69,7 +71,8 @@ struct RequestTarget: Sendable {
         var result = ""
         for byte in text.utf8 {
             let isPlain =
-                (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39) || "-._~".utf8.contains(byte)
+                (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39)
+                || "-._~".utf8.contains(byte)
             if isPlain {
                 result.unicodeScalars.append(Unicode.Scalar(byte))
             } else {

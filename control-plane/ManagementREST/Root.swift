@@ -18,13 +18,16 @@ enum Root {
     }
 
     static func answer(
-        _ management: Management, _ segments: [String], _ method: RouteMethod?, _ caller: Caller, _ target: RequestTarget
+        _ management: Management, _ segments: [String], _ method: RouteMethod?, _ caller: Caller,
+        _ target: RequestTarget
     ) async throws -> Answer {
         let path = segments.map { $0.lowercased() }
         let service = management.serviceSegments
         switch path {
         case ["metrics"]:
-            try allow(management, caller, "Microsoft.ApiManagement/service/gatehouse/metrics/read", management.context.serviceID, method)
+            try allow(
+                management, caller, "Microsoft.ApiManagement/service/gatehouse/metrics/read",
+                management.context.serviceID, method)
             var answer = Answer(status: 200, body: Array(await management.cluster.metrics().utf8))
             answer.contentType = "text/plain; version=0.0.4"
             return answer
@@ -32,20 +35,30 @@ enum Root {
             // Everybody signed in may ask which subscriptions are his: the one that is here, where he holds anything.
             try isRead(method)
             let holds = management.access.directory.permissions(of: caller, at: management.context.serviceID).isEmpty
-            return .json(["value": .array(holds ? [] : [subscription(management)]), "count": ["type": "Total", "value": holds ? 0 : 1]])
+            return .json([
+                "value": .array(holds ? [] : [subscription(management)]),
+                "count": ["type": "Total", "value": holds ? 0 : 1],
+            ])
         case ["tenants"]:
             try isRead(method)
             return .json([
-                "value": [["id": .string("/tenants/\(management.issuer.tenantID)"), "tenantId": .string(management.issuer.tenantID)]]
+                "value": [
+                    [
+                        "id": .string("/tenants/\(management.issuer.tenantID)"),
+                        "tenantId": .string(management.issuer.tenantID),
+                    ]
+                ]
             ])
         case ["subscriptions", service[1].lowercased()]:
-            try allow(management, caller, "Microsoft.Resources/subscriptions/read", "/subscriptions/\(service[1])", method)
+            try allow(
+                management, caller, "Microsoft.Resources/subscriptions/read", "/subscriptions/\(service[1])", method)
             return .json(subscription(management))
         case ["subscriptions", service[1].lowercased(), "resourcegroups", service[3].lowercased()]:
             let id = "/subscriptions/\(service[1])/resourceGroups/\(service[3])"
             try allow(management, caller, "Microsoft.Resources/subscriptions/resourceGroups/read", id, method)
             return .json([
-                "id": .string(id), "name": .string(service[3]), "type": "Microsoft.Resources/resourceGroups", "location": "local",
+                "id": .string(id), "name": .string(service[3]), "type": "Microsoft.Resources/resourceGroups",
+                "location": "local",
                 "properties": ["provisioningState": "Succeeded"],
             ])
         default:
@@ -66,7 +79,9 @@ enum Root {
     private static func allow(
         _ management: Management, _ caller: Caller, _ action: String, _ scope: String, _ method: RouteMethod?
     ) throws {
-        guard management.access.directory.allows(caller, action, at: scope) else { throw management.forbidden(caller, action, scope) }
+        guard management.access.directory.allows(caller, action, at: scope) else {
+            throw management.forbidden(caller, action, scope)
+        }
         try isRead(method)
     }
 

@@ -23,7 +23,9 @@ package enum RouteTable {
         let matching = routes.filter { $0.matches(segments) }
         // A word beats a parameter: `subscriptions/{sid}/listSecrets` is no name.
         if let route = matching.first(where: { $0.method == method }) { return .route(route) }
-        return matching.isEmpty ? .nothing : .otherMethods(RouteMethod.allCases.filter { wanted in matching.contains { $0.method == wanted } })
+        return matching.isEmpty
+            ? .nothing
+            : .otherMethods(RouteMethod.allCases.filter { wanted in matching.contains { $0.method == wanted } })
     }
 
     /// The action that a path would ask for if it were a route: names left out, the verb behind.

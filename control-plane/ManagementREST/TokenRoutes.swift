@@ -24,10 +24,12 @@ enum TokenRoutes {
         guard Set(names).count == names.count else { return error("invalid_request", "A parameter stands twice.") }
         let fields = Dictionary(form.map { ($0.name, $0.value) }) { first, _ in first }
         guard let credentials = credentials(fields, authorization) else {
-            return error("invalid_client", "Give client_id and client_secret once, in the body or as Basic.", status: 401)
+            return error(
+                "invalid_client", "Give client_id and client_secret once, in the body or as Basic.", status: 401)
         }
         let now = management.now()
-        if let wait = management.throttle.wait(client: credentials.id, address: address, now: now.timeIntervalSince1970) {
+        if let wait = management.throttle.wait(client: credentials.id, address: address, now: now.timeIntervalSince1970)
+        {
             var answer = error("temporarily_unavailable", "Too many failures; try again later.", status: 429)
             answer.headers.append(("Retry-After", String(wait)))
             return answer
@@ -38,7 +40,9 @@ enum TokenRoutes {
         guard let principal = try await principal(management, credentials) else {
             management.throttle.failed(client: credentials.id, address: address, now: now.timeIntervalSince1970)
             var answer = error("invalid_client", "The client or its secret is wrong.", status: 401)
-            if authorization != nil { answer.headers.append(("WWW-Authenticate", "Basic realm=\"\(management.issuer.tenantID)\"")) }
+            if authorization != nil {
+                answer.headers.append(("WWW-Authenticate", "Basic realm=\"\(management.issuer.tenantID)\""))
+            }
             return answer
         }
         management.throttle.succeeded(client: credentials.id, address: address)
@@ -48,7 +52,8 @@ enum TokenRoutes {
         }
         let token = try management.issuer.token(for: principal, audience: audience, now: now)
         var answer = Answer.json([
-            "token_type": "Bearer", "expires_in": .int(TokenIssuer.lifetime), "ext_expires_in": .int(TokenIssuer.lifetime),
+            "token_type": "Bearer", "expires_in": .int(TokenIssuer.lifetime),
+            "ext_expires_in": .int(TokenIssuer.lifetime),
             "access_token": .string(token),
         ])
         answer.headers.append(("Pragma", "no-cache"))

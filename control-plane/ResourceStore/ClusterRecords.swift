@@ -131,16 +131,14 @@ extension StoreWriter {
         ])
     }
 
-    /// Forgets the roots beyond the newest `keep` of a gateway, and returns them, so that the caller can drop their
-    /// blobs.
-    package func dropSnapshots(gateway: String, keep: Int) throws -> [SnapshotRecord] {
-        let old = try reader.snapshots(gateway: gateway, limit: Int.max).dropFirst(keep)
-        for snapshot in old {
-            try db.execute(
-                sql: "DELETE FROM snapshot WHERE gateway = ? AND version = ?",
-                arguments: [gateway, snapshot.version])
-        }
-        return Array(old)
+    /// Forgets the roots beyond the newest `keep` of a gateway.
+    package func dropSnapshots(gateway: String, keep: Int) throws {
+        try db.cachedStatement(
+            sql: """
+                DELETE FROM snapshot WHERE gateway = ? AND version <= (
+                    SELECT version FROM snapshot WHERE gateway = ? ORDER BY version DESC LIMIT 1 OFFSET ?)
+                """
+        ).execute(arguments: [gateway, gateway, keep])
     }
 
     package func dropBlobs(_ hashes: some Collection<String>) throws {

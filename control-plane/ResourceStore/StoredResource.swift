@@ -123,4 +123,9 @@ package struct StoreFailure: Error, CustomStringConvertible {
     package var reason: Reason
     /// For the log.
     package var description: String
+
+    package init(reason: Reason, description: String) {
+        self.reason = reason
+        self.description = description
+    }
 }

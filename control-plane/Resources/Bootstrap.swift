@@ -15,7 +15,8 @@ package enum Bootstrap {
             try writer.put(
                 id, kind: "groups",
                 properties: [
-                    "displayName": .string(group.displayName), "description": .string(group.description), "builtIn": true,
+                    "displayName": .string(group.displayName), "description": .string(group.description),
+                    "builtIn": true,
                     "type": "system",
                 ])
             try writer.setHeldValues(id, [("groups.displayName", group.displayName.lowercased())])

@@ -35,7 +35,8 @@ package indirect enum ListFilter: Hashable, Sendable {
         }
     }
 
-    private static func items(_ items: [JSONValue], _ all: Bool, _ comparison: Comparison, _ literal: JSONValue) -> Bool {
+    private static func items(_ items: [JSONValue], _ all: Bool, _ comparison: Comparison, _ literal: JSONValue) -> Bool
+    {
         all
             ? items.allSatisfy { compare($0, comparison, literal) }
             : items.contains { compare($0, comparison, literal) }
@@ -93,7 +94,9 @@ private struct FilterReader {
         guard characters.count <= Self.lengthMax else { throw fault("is longer than \(Self.lengthMax) characters") }
         let filter = try or()
         skipBlanks()
-        guard position == characters.count else { throw fault("has more text than a filter at character \(position + 1)") }
+        guard position == characters.count else {
+            throw fault("has more text than a filter at character \(position + 1)")
+        }
         return filter
     }
 
@@ -188,7 +191,9 @@ private struct FilterReader {
 
     private func check(_ field: FilterField, _ comparison: ListFilter.Comparison) throws(Refusal) {
         switch (field.operators, comparison) {
-        case (.all, _), (.comparisons, _), (.equality, .eq), (.equalityAndDifference, .eq), (.equalityAndDifference, .ne): return
+        case (.all, _), (.comparisons, _), (.equality, .eq), (.equalityAndDifference, .eq),
+            (.equalityAndDifference, .ne):
+            return
         case (.equality, _), (.equalityAndDifference, _):
             throw fault("can't compare '\(field.name)' by \(comparison.rawValue)")
         }
@@ -206,11 +211,15 @@ private struct FilterReader {
         guard position < characters.count else { throw fault("ends too early") }
         if characters[position] == "'" { return .string(try quoted()) }
         let start = position
-        while position < characters.count, !" ,)\t".contains(characters[position]), characters[position] != "'" { position += 1 }
+        while position < characters.count, !" ,)\t".contains(characters[position]), characters[position] != "'" {
+            position += 1
+        }
         let word = String(characters[start..<position])
         if word.lowercased() == "datetime", position < characters.count, characters[position] == "'" {
             let text = try quoted()
-            guard let time = Timestamp.read(text) else { throw fault("has the time '\(text.prefix(40))', which is none") }
+            guard let time = Timestamp.read(text) else {
+                throw fault("has the time '\(text.prefix(40))', which is none")
+            }
             return .string(Timestamp.text(time))
         }
         switch word.lowercased() {
@@ -245,7 +254,9 @@ private struct FilterReader {
     private mutating func identifier() -> String? {
         skipBlanks()
         let start = position
-        while position < characters.count, characters[position].isLetter || characters[position].isNumber || "/_".contains(characters[position]) {
+        while position < characters.count,
+            characters[position].isLetter || characters[position].isNumber || "/_".contains(characters[position])
+        {
             position += 1
         }
         return position > start ? String(characters[start..<position]) : nil

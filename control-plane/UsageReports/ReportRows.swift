@@ -45,7 +45,10 @@ package enum ReportRows {
             seen.insert(api.name.lowercased())
             rows.append(
                 row(
-                    [("name", api.properties["displayName"] ?? .string(api.name)), ("apiId", .string("/apis/\(api.name)"))],
+                    [
+                        ("name", api.properties["displayName"] ?? .string(api.name)),
+                        ("apiId", .string("/apis/\(api.name)")),
+                    ],
                     counted[api.name.lowercased()] ?? UsageRow()))
         }
         // What was deleted since keeps its usage under its id.
@@ -55,7 +58,9 @@ package enum ReportRows {
         return byName(rows)
     }
 
-    private static func byOperation(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws -> [JSONObject] {
+    private static func byOperation(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws
+        -> [JSONObject]
+    {
         let key = { (api: String, operation: String) in "\(api)/\(operation)".lowercased() }
         let counted = Dictionary(sums.map { (key($0.api, $0.operation), $0) }, uniquingKeysWith: added)
         var rows: [JSONObject] = []
@@ -78,13 +83,18 @@ package enum ReportRows {
                     [
                         ("name", .string(sum.operation.isEmpty ? "-" : sum.operation)),
                         ("apiId", .string("/apis/\(sum.api)")),
-                        ("operationId", .string("/apis/\(sum.api)/operations/\(sum.operation.isEmpty ? "-" : sum.operation)")),
+                        (
+                            "operationId",
+                            .string("/apis/\(sum.api)/operations/\(sum.operation.isEmpty ? "-" : sum.operation)")
+                        ),
                     ], sum))
         }
         return byName(rows)
     }
 
-    private static func byProduct(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws -> [JSONObject] {
+    private static func byProduct(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws
+        -> [JSONObject]
+    {
         let counted = Dictionary(sums.map { ($0.product.lowercased(), $0) }, uniquingKeysWith: added)
         var rows: [JSONObject] = []
         var seen: Set = [""]
@@ -122,15 +132,20 @@ package enum ReportRows {
         return byName(rows)
     }
 
-    private static func bySubscription(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws -> [JSONObject] {
+    private static func bySubscription(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws
+        -> [JSONObject]
+    {
         let counted = Dictionary(sums.map { ($0.subscription.lowercased(), $0) }, uniquingKeysWith: added)
         var rows: [JSONObject] = []
         var seen: Set = [""]
-        for subscription in try reader.list(ListQuery(kind: "subscriptions")) where isWanted(query, .subscription, subscription.name) {
+        for subscription in try reader.list(ListQuery(kind: "subscriptions"))
+        where isWanted(query, .subscription, subscription.name) {
             let scope = subscription.properties["scope"]?.text ?? ""
             let owner = subscription.properties["ownerId"]?.text ?? ""
             if let user = query.filter[.user], owner.lowercased() != "/users/\(user)".lowercased() { continue }
-            if let product = query.filter[.product], scope.lowercased() != "/products/\(product)".lowercased() { continue }
+            if let product = query.filter[.product], scope.lowercased() != "/products/\(product)".lowercased() {
+                continue
+            }
             seen.insert(subscription.name.lowercased())
             rows.append(
                 row(

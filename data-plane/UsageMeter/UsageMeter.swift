@@ -89,6 +89,14 @@ package final class UsageMeter: UsageSource {
     package func batch(_ id: UsageBatchID) -> UsageBatch? { store.batch(id) }
     package func acknowledge(_ id: UsageBatchID) { store.acknowledge(id) }
     package func reject(_ id: UsageBatchID) { store.reject(id) }
+    package func readdress(_ id: UsageBatchID) {
+        guard let batch = store.batch(id) else { return }
+        let next = UsageBatchID(
+            node: node, epoch: epoch, sequence: nextSequence.wrappingAdd(1, ordering: .relaxed).oldValue)
+        _ = store.add(UsageBatch(id: next, records: batch.records), segment: nil)
+        store.reject(id)
+    }
+
     package func resendAcknowledged() { store.resendAcknowledged() }
 
     package func warnings() -> [String] {

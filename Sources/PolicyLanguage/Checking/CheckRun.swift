@@ -160,7 +160,7 @@ struct CheckRun {
             else { continue }
             for message in declaration.warnings(policy) { warn(element.name, element.place, message) }
             if element.name == PolicyDeclaration.includeFragment.element {
-                checked += included(policy, in: section, depth: depth)
+                checked += included(policy, as: element, in: section, depth: depth)
             } else {
                 checked.append(policy)
             }
@@ -225,14 +225,18 @@ struct CheckRun {
 
     // MARK: Fragments
 
-    /// The policies of the fragment that an include-fragment names, checked where they are put in.
-    private mutating func included(_ policy: CheckedPolicy, in section: PolicySection?, depth: Int) -> [CheckedPolicy] {
+    /// The policies of the fragment that an include-fragment names, checked where they are put in. Messages have the id
+    /// as written: a named value may be a secret.
+    private mutating func included(
+        _ policy: CheckedPolicy, as element: DocumentElement, in section: PolicySection?, depth: Int
+    ) -> [CheckedPolicy] {
+        let written = element.attributes.first { $0.name == "fragment-id" }.map { Self.shown($0.value.text) } ?? ""
         guard let id = policy.literal("fragment-id") else { return [] }
         uses.fragments.insert(id)
         if readFragments[id] == nil {
             guard let fragment = references.fragment(id) else {
                 report(
-                    policy.element, policy.place, "Policy fragment with id '\(Self.shown(id))' could not be found.")
+                    policy.element, policy.place, "Policy fragment with id '\(written)' could not be found.")
                 return []
             }
             do {
@@ -247,7 +251,7 @@ struct CheckRun {
         switch readFragments[id] {
         case .success(let root)?:
             guard !isTooLarge(adding: fragmentBytes[id] ?? 0, policy.element, policy.place) else { return [] }
-            inclusion = Inclusion(fragment: id, place: policy.place)
+            inclusion = Inclusion(fragment: written, place: policy.place)
             defer { inclusion = nil }
             guard root.name == "fragment" else {
                 report(root.name, root.place, "The root of a policy fragment must be the element 'fragment'.")
@@ -258,7 +262,7 @@ struct CheckRun {
         case .failure(let problem)?:
             report(
                 policy.element, policy.place,
-                "The policy fragment '\(Self.shown(id))' is not a valid XML: \(problem.message)")
+                "The policy fragment '\(written)' is not a valid XML: \(problem.message)")
             return []
         case nil: return []
         }

@@ -6,6 +6,8 @@ extension PolicyDeclaration {
         element: "forward-request",
         summary: "Sends the request to the backend.",
         sections: [.backend],
+        // A second one would send again, which only policies that are not built yet have a use for.
+        repetition: .oncePerDocument,
         attributes: [
             .init("timeout", .integer(0...86_400), "Wait for the response's head, seconds; 300.", expression: true),
             .init("timeout-ms", .integer(0...86_400_000), "The same, milliseconds.", expression: true),

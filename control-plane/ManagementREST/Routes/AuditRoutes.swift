@@ -12,7 +12,8 @@ enum AuditRoutes {
     private static let scanMax = 100_000
 
     static let all: [Route] = [
-        Route("Audit_List", .get, "gatehouse/audit", .action("Microsoft.ApiManagement/service/gatehouse/audit/read")) { call in
+        Route("Audit_List", .get, "gatehouse/audit", .action("Microsoft.ApiManagement/service/gatehouse/audit/read")) {
+            call in
             let query = try ListRequest(call.target, fields: fields)
             let before = query.after.isEmpty ? nil : Int64(query.after)
             if !query.after.isEmpty, before == nil {
@@ -23,7 +24,9 @@ enum AuditRoutes {
         }
     ]
 
-    private static func page(_ query: ListRequest, before: Int64?, _ reader: StoreReader, _ call: RouteCall) throws -> ListPage {
+    private static func page(_ query: ListRequest, before: Int64?, _ reader: StoreReader, _ call: RouteCall) throws
+        -> ListPage
+    {
         var rows: [JSONValue] = []
         var skipped = 0
         var place = before
@@ -64,11 +67,13 @@ enum AuditRoutes {
     private static func show(_ row: AuditRow, _ call: RouteCall) -> JSONValue {
         let text = { (value: String) in value.isEmpty ? JSONValue.null : .string(value) }
         return [
-            "id": .string("\(call.context.serviceID)/gatehouse/audit/\(row.sequence)"), "name": .string(String(row.sequence)),
+            "id": .string("\(call.context.serviceID)/gatehouse/audit/\(row.sequence)"),
+            "name": .string(String(row.sequence)),
             "type": "Microsoft.ApiManagement/service/gatehouse/audit",
             "properties": [
                 "time": .string(Timestamp.text(seconds: row.time)), "revision": row.revision.map { .int($0) } ?? .null,
-                "principalId": text(row.actor.principal), "appId": text(row.actor.application), "action": text(row.action),
+                "principalId": text(row.actor.principal), "appId": text(row.actor.application),
+                "action": text(row.action),
                 "resourceId": text(row.resource), "outcome": text(row.outcome), "address": text(row.actor.address),
                 "requestId": text(row.actor.request), "count": .int(row.count),
             ],

@@ -5,17 +5,35 @@ internal import Resources
 internal import ResourceStore
 
 enum AuthorizationRoutes {
-    private static func action(_ kind: String, _ verb: String) -> Permission { .action("Microsoft.Authorization/\(kind)/\(verb)") }
+    private static func action(_ kind: String, _ verb: String) -> Permission {
+        .action("Microsoft.Authorization/\(kind)/\(verb)")
+    }
 
     static let all: [Route] = [
-        Route("RoleAssignments_List", .get, "roleAssignments", action("roleAssignments", "read")) { call in try await RoleAssignmentRoutes.list(call) },
-        Route("RoleAssignments_Get", .get, "roleAssignments/{name}", action("roleAssignments", "read")) { call in try await RoleAssignmentRoutes.get(call) },
-        Route("RoleAssignments_Create", .put, "roleAssignments/{name}", action("roleAssignments", "write")) { call in try await RoleAssignmentRoutes.put(call) },
-        Route("RoleAssignments_Delete", .delete, "roleAssignments/{name}", action("roleAssignments", "delete")) { call in try await RoleAssignmentRoutes.delete(call) },
-        Route("RoleDefinitions_List", .get, "roleDefinitions", action("roleDefinitions", "read")) { call in try await RoleDefinitionRoutes.list(call) },
-        Route("RoleDefinitions_Get", .get, "roleDefinitions/{name}", action("roleDefinitions", "read")) { call in try await RoleDefinitionRoutes.get(call) },
-        Route("RoleDefinitions_CreateOrUpdate", .put, "roleDefinitions/{name}", action("roleDefinitions", "write")) { call in try await RoleDefinitionRoutes.put(call) },
-        Route("RoleDefinitions_Delete", .delete, "roleDefinitions/{name}", action("roleDefinitions", "delete")) { call in try await RoleDefinitionRoutes.delete(call) },
+        Route("RoleAssignments_List", .get, "roleAssignments", action("roleAssignments", "read")) { call in
+            try await RoleAssignmentRoutes.list(call)
+        },
+        Route("RoleAssignments_Get", .get, "roleAssignments/{name}", action("roleAssignments", "read")) { call in
+            try await RoleAssignmentRoutes.get(call)
+        },
+        Route("RoleAssignments_Create", .put, "roleAssignments/{name}", action("roleAssignments", "write")) { call in
+            try await RoleAssignmentRoutes.put(call)
+        },
+        Route("RoleAssignments_Delete", .delete, "roleAssignments/{name}", action("roleAssignments", "delete")) {
+            call in try await RoleAssignmentRoutes.delete(call)
+        },
+        Route("RoleDefinitions_List", .get, "roleDefinitions", action("roleDefinitions", "read")) { call in
+            try await RoleDefinitionRoutes.list(call)
+        },
+        Route("RoleDefinitions_Get", .get, "roleDefinitions/{name}", action("roleDefinitions", "read")) { call in
+            try await RoleDefinitionRoutes.get(call)
+        },
+        Route("RoleDefinitions_CreateOrUpdate", .put, "roleDefinitions/{name}", action("roleDefinitions", "write")) {
+            call in try await RoleDefinitionRoutes.put(call)
+        },
+        Route("RoleDefinitions_Delete", .delete, "roleDefinitions/{name}", action("roleDefinitions", "delete")) {
+            call in try await RoleDefinitionRoutes.delete(call)
+        },
         Route("Permissions_List", .get, "permissions", action("permissions", "read")) { call in
             let permissions = call.management.access.directory.permissions(of: call.caller, at: call.scope)
             return .json(["value": .array(permissions.map { RoleDefinitionRoutes.show($0) })])
@@ -33,13 +51,18 @@ enum AuthorizationRoutes {
             if let match = text.wholeMatch(of: /(\w+)\s+(?i:eq)\s+'((?:[^']|'')*)'\s*/) {
                 return (String(match.1).lowercased(), String(match.2).replacing("''", with: "'"))
             }
-            throw Refusal(.invalidQueryParameter, "$filter takes atScope(), atScopeAndBelow(), assignedTo('id'), principalId eq 'id', roleName eq 'x' and type eq 'x', joined by and.")
+            throw Refusal(
+                .invalidQueryParameter,
+                "$filter takes atScope(), atScopeAndBelow(), assignedTo('id'), principalId eq 'id', roleName eq 'x' and type eq 'x', joined by and."
+            )
         }
     }
 
     static func guid(_ call: RouteCall) throws -> String {
         let name = call.segments[1]
-        if let problem = IDRule(lengthMax: 36, characters: .guid).problem(with: name) { throw Refusal.fields([problem]) }
+        if let problem = IDRule(lengthMax: 36, characters: .guid).problem(with: name) {
+            throw Refusal.fields([problem])
+        }
         return name
     }
 
@@ -53,10 +76,12 @@ enum RoleAssignmentRoutes {
             "id": .string("\(base)/providers/Microsoft.Authorization/roleAssignments/\(assignment.name)"),
             "type": "Microsoft.Authorization/roleAssignments", "name": .string(assignment.name),
             "properties": [
-                "roleDefinitionId": .string("/providers/Microsoft.Authorization/roleDefinitions/\(assignment.roleDefinition)"),
+                "roleDefinitionId": .string(
+                    "/providers/Microsoft.Authorization/roleDefinitions/\(assignment.roleDefinition)"),
                 "principalId": .string(assignment.principalID), "principalType": .string(assignment.principalType),
                 "scope": .string(assignment.scope), "description": .optional(assignment.description), "condition": nil,
-                "conditionVersion": nil, "createdOn": .string(assignment.createdOn), "updatedOn": .string(assignment.createdOn),
+                "conditionVersion": nil, "createdOn": .string(assignment.createdOn),
+                "updatedOn": .string(assignment.createdOn),
                 "createdBy": .string(assignment.createdBy), "updatedBy": .string(assignment.createdBy),
                 "delegatedManagedIdentityResourceId": nil,
             ],
@@ -93,13 +118,16 @@ enum RoleAssignmentRoutes {
         .required("roleDefinitionId", .text(1...2000)), .required("principalId", .text(1...100)),
         .optional("principalType", .oneOf(["User", "Group", "ServicePrincipal", "ForeignGroup", "Device"])),
         .optional("description", .text(0...2000)), .optional("condition", .any), .optional("conditionVersion", .any),
-        .optional("delegatedManagedIdentityResourceId", .any), .readOnly("scope"), .readOnly("createdOn"), .readOnly("createdBy"),
+        .optional("delegatedManagedIdentityResourceId", .any), .readOnly("scope"), .readOnly("createdOn"),
+        .readOnly("createdBy"),
         .readOnly("updatedOn"), .readOnly("updatedBy"),
     ]
 
     static func put(_ call: RouteCall) async throws -> Answer {
         let name = try AuthorizationRoutes.guid(call)
-        guard let body = call.body, body.members != nil else { throw Refusal(.malformedBody, "The body must be a JSON object.") }
+        guard let body = call.body, body.members != nil else {
+            throw Refusal(.malformedBody, "The body must be a JSON object.")
+        }
         var shape = ShapeReader(isStrict: call.preferences.isStrict)
         let given = shape.object(body["properties"] ?? .emptyObject, properties, at: "properties")
         for field in ["condition", "delegatedManagedIdentityResourceId"] {
@@ -112,7 +140,9 @@ enum RoleAssignmentRoutes {
         let scope = AuthorizationRoutes.scopeText(call)
         let directory = call.management.access.directory
         guard let definition = directory.definitions[role] else {
-            throw Refusal(.roleDefinitionDoesNotExist, "The specified role definition with ID '\(role.prefix(64))' does not exist.")
+            throw Refusal(
+                .roleDefinitionDoesNotExist,
+                "The specified role definition with ID '\(role.prefix(64))' does not exist.")
         }
         guard directory.mayGrant(call.caller, definition, at: call.scope) else {
             throw call.management.forbidden(call.caller, call.action, scope)
@@ -122,7 +152,9 @@ enum RoleAssignmentRoutes {
             throw Refusal(.principalNotFound, "Principal \(principal.prefix(64)) does not exist in the directory.")
         }
         let by = call.caller.objectID
-        let written = try await call.write(resource: "\(call.scope)/providers/Microsoft.Authorization/roleAssignments/\(name)") { writer in
+        let written = try await call.write(
+            resource: "\(call.scope)/providers/Microsoft.Authorization/roleAssignments/\(name)"
+        ) { writer in
             let former = try writer.reader.get(AuthorizationStore.assignment(name)).map(RoleAssignment.init)
             let assignment = RoleAssignment(
                 name: former?.name ?? name, scope: former?.scope ?? scope, roleDefinition: role, principalID: principal,
@@ -144,7 +176,8 @@ enum RoleAssignmentRoutes {
             return (assignment, former == nil)
         }
         try call.management.access.reload()
-        return await call.finished(.json(show(written.value.0), status: written.value.1 ? 201 : 200), revision: written.revision)
+        return await call.finished(
+            .json(show(written.value.0), status: written.value.1 ? 201 : 200), revision: written.revision)
     }
 
     static func delete(_ call: RouteCall) async throws -> Answer {
@@ -160,7 +193,9 @@ enum RoleAssignmentRoutes {
                 throw call.management.forbidden(call.caller, call.action, assignment.scope)
             }
         }
-        let written = try await call.write(resource: "\(call.scope)/providers/Microsoft.Authorization/roleAssignments/\(name)") {
+        let written = try await call.write(
+            resource: "\(call.scope)/providers/Microsoft.Authorization/roleAssignments/\(name)"
+        ) {
             writer -> RoleAssignment? in
             guard let row = try writer.reader.get(id), Scope.key(RoleAssignment(row).scope) == scope else { return nil }
             let assignment = RoleAssignment(row)

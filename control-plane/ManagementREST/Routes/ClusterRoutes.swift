@@ -10,13 +10,18 @@ enum ClusterRoutes {
 
     static let all: [Route] = [
         Route("Node_List", .get, "gatehouse/nodes", action("nodes", "read")) { call in
-            let query = try ListRequest(call.target, fields: [FilterField("name"), FilterField("label"), FilterField("gateway"), FilterField("state")])
-            let rows = try await call.management.cluster.nodes().map { (name: $0.name, shown: row(call, "nodes", $0.name, $0.properties)) }
+            let query = try ListRequest(
+                call.target,
+                fields: [FilterField("name"), FilterField("label"), FilterField("gateway"), FilterField("state")])
+            let rows = try await call.management.cluster.nodes().map {
+                (name: $0.name, shown: row(call, "nodes", $0.name, $0.properties))
+            }
             return try query.answer(query.page(rows), call)
         },
         Route("Node_Get", .get, "gatehouse/nodes/{node}", action("nodes", "read")) { call in
             let name = call.segments[2].lowercased()
-            guard let node = try await call.management.cluster.nodes().first(where: { $0.name.lowercased() == name }) else {
+            guard let node = try await call.management.cluster.nodes().first(where: { $0.name.lowercased() == name })
+            else {
                 throw Refusal.notFound("Node")
             }
             return .json(row(call, "nodes", node.name, node.properties))
@@ -31,18 +36,24 @@ enum ClusterRoutes {
             return try query.answer(query.page(rows), call)
         },
         Route("Snapshot_Compare", .get, "gatehouse/snapshots/compare", action("snapshots", "read")) { call in
-            guard let from = call.option("from").flatMap(Revision.init), let to = call.option("to").flatMap(Revision.init) else {
+            guard let from = call.option("from").flatMap(Revision.init),
+                let to = call.option("to").flatMap(Revision.init)
+            else {
                 throw Refusal(.invalidQueryParameter, "compare needs from and to, versions of snapshots.")
             }
-            guard let difference = try await call.management.cluster.compare(from: from, to: to) else { throw Refusal.notFound("Snapshot") }
+            guard let difference = try await call.management.cluster.compare(from: from, to: to) else {
+                throw Refusal.notFound("Snapshot")
+            }
             return .json(difference)
         },
         Route("Snapshot_Get", .get, "gatehouse/snapshots/{version}", action("snapshots", "read")) { call in
-            guard let version = Revision(call.segments[2]), let properties = try await call.management.cluster.snapshot(version: version)
+            guard let version = Revision(call.segments[2]),
+                let properties = try await call.management.cluster.snapshot(version: version)
             else { throw Refusal.notFound("Snapshot") }
             return .json(row(call, "snapshots", call.segments[2], properties))
         },
-        Route("Snapshot_Restore", .post, "gatehouse/snapshots/{version}/restore", action("snapshots", "restore/action")) { _ in
+        Route("Snapshot_Restore", .post, "gatehouse/snapshots/{version}/restore", action("snapshots", "restore/action"))
+        { _ in
             throw Refusal(.notImplemented, "Restoring a snapshot is not built yet.")
         },
         Route("Rollout_Get", .get, "gatehouse/rollout/{revision}", action("rollout", "read")) { call in

@@ -8,7 +8,8 @@ enum GatewayRoutes {
     private static let service = "Microsoft.ApiManagement/service/gateways"
 
     static let all: [Route] = [
-        Route("Gateway_ListKeys", .post, "gateways/{gatewayId}/listKeys", .action("\(service)/listKeys/action")) { call in
+        Route("Gateway_ListKeys", .post, "gateways/{gatewayId}/listKeys", .action("\(service)/listKeys/action")) {
+            call in
             let id = call.resource(2)
             let context = call.context
             return try await call.store.read { reader in
@@ -20,7 +21,10 @@ enum GatewayRoutes {
                     ], etag: row.etag)
             }
         },
-        Route("Gateway_RegenerateKey", .post, "gateways/{gatewayId}/regenerateKey", .action("\(service)/regenerateKey/action")) {
+        Route(
+            "Gateway_RegenerateKey", .post, "gateways/{gatewayId}/regenerateKey",
+            .action("\(service)/regenerateKey/action")
+        ) {
             call in
             let id = call.resource(2)
             try await exists(id, call)
@@ -31,7 +35,10 @@ enum GatewayRoutes {
             }
             return await call.finished(.empty(204), revision: written.revision)
         },
-        Route("Gateway_GenerateToken", .post, "gateways/{gatewayId}/generateToken", .action("\(service)/generateToken/action")) {
+        Route(
+            "Gateway_GenerateToken", .post, "gateways/{gatewayId}/generateToken",
+            .action("\(service)/generateToken/action")
+        ) {
             call in
             let id = call.resource(2)
             try await exists(id, call)
@@ -49,7 +56,8 @@ enum GatewayRoutes {
                 guard let row = try reader.get(id), let key = try context.secret(row.id, field, reader) else {
                     throw Refusal.notFound("Gateway")
                 }
-                return .json(["value": .string(Gateways.token(gateway: row.name, key: key, expiry: expiry))], etag: row.etag)
+                return .json(
+                    ["value": .string(Gateways.token(gateway: row.name, key: key, expiry: expiry))], etag: row.etag)
             }
         },
     ]

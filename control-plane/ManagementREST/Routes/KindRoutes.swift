@@ -9,7 +9,9 @@ enum KindRoutes {
     /// Links answer 204 to HEAD and carry no ETag of their own (facts 14, 15).
     private static let links: Set<String> = ["products/apis", "products/groups", "groups/users", "gateways/apis"]
 
-    static func action(_ kind: Kind, _ verb: String) -> Permission { .action("Microsoft.ApiManagement/service/\(kind.name)/\(verb)") }
+    static func action(_ kind: Kind, _ verb: String) -> Permission {
+        .action("Microsoft.ApiManagement/service/\(kind.name)/\(verb)")
+    }
 
     static func routes(_ kind: Kind) -> [Route] {
         let words = kind.name.split(separator: "/")
@@ -33,13 +35,16 @@ enum KindRoutes {
             routes.append(Route("\(title)_Get", .get, item, action(kind, "read")) { call in try await get(kind, call) })
         }
         if kind.allowsPatch {
-            routes.append(Route("\(title)_Update", .patch, item, action(kind, "write")) { call in try await patch(kind, call) })
+            routes.append(
+                Route("\(title)_Update", .patch, item, action(kind, "write")) { call in try await patch(kind, call) })
         }
         return routes
     }
 
     static func viewing(_ kind: Kind, _ call: RouteCall, _ answer: Viewing.Answer, at id: ResourceID) -> Viewing {
-        let secrets = kind.secretsAction.map { call.holds("Microsoft.ApiManagement/service/\(kind.name)/\($0)/action", at: id) } ?? false
+        let secrets =
+            kind.secretsAction.map { call.holds("Microsoft.ApiManagement/service/\(kind.name)/\($0)/action", at: id) }
+            ?? false
         let writes = call.holds("Microsoft.ApiManagement/service/\(kind.name)/write", at: id)
         var viewing = Viewing(answer: answer, maySeeSecrets: secrets, mayWrite: writes)
         if Policies.level(of: kind.name) != nil || kind.name == "policyFragments", answer == .get || answer == .list {
@@ -51,16 +56,22 @@ enum KindRoutes {
     private static func get(_ kind: Kind, _ call: RouteCall, isHead: Bool = false) async throws -> Answer {
         let id = call.resource()
         let viewing = viewing(kind, call, .get, at: id)
-        if let format = call.option("format"), viewing.policyFormat != nil, !["xml", "rawxml"].contains(format.lowercased()) {
+        if let format = call.option("format"), viewing.policyFormat != nil,
+            !["xml", "rawxml"].contains(format.lowercased())
+        {
             throw Refusal(.invalidQueryParameter, "format must be xml or rawxml.")
         }
         let context = call.context
         let (resource, shown) = try await call.store.read { reader in
             try ResourceOperations.checkParent(kind, id, reader)
-            guard let resource = try reader.get(id), resource.kind == kind.name else { throw Refusal.notFound(kind.noun) }
+            guard let resource = try reader.get(id), resource.kind == kind.name else {
+                throw Refusal.notFound(kind.noun)
+            }
             return (resource, try ResourceOperations.show(kind, resource, viewing, reader: reader, context: context))
         }
-        if kind.name == "apis", call.option("export")?.lowercased() == "true" { return try await ApiExport.answer(call, resource) }
+        if kind.name == "apis", call.option("export")?.lowercased() == "true" {
+            return try await ApiExport.answer(call, resource)
+        }
         if let given = call.ifNoneMatch {
             switch try EntityTags.read(given) {
             case .any: return .empty(304, etag: resource.etag)
@@ -95,7 +106,9 @@ enum KindRoutes {
 
     private static func patch(_ kind: Kind, _ call: RouteCall) async throws -> Answer {
         let id = call.resource()
-        guard let body = call.body, body.members != nil else { throw Refusal(.malformedBody, "The body must be a JSON object.") }
+        guard let body = call.body, body.members != nil else {
+            throw Refusal(.malformedBody, "The body must be a JSON object.")
+        }
         let request = WriteRequest(
             id: id, body: body, condition: try call.condition(required: true), query: call.target.options,
             isStrict: call.preferences.isStrict)
@@ -143,7 +156,8 @@ enum KindRoutes {
         ]
         if hasResult {
             let path = id.path.split(separator: "/").map { "/\(RequestTarget.encode(String($0)))" }.joined()
-            headers.append(("Location", "\(base)\(path)?api-version=\(call.apiVersion)&asyncId=\(operation)&asyncCode=201"))
+            headers.append(
+                ("Location", "\(base)\(path)?api-version=\(call.apiVersion)&asyncId=\(operation)&asyncCode=201"))
         }
         return headers
     }
@@ -154,8 +168,11 @@ enum KindRoutes {
         let query = call.target.options
         let context = call.context
         let written = try await call.write { writer in
-            let isGone = try ResourceOperations.delete(kind, id, condition: condition, query: query, in: writer, context: context)
-            return (isGone, isGone ? try AuthorizationStore.dropAssignments(below: context.armID(id), in: writer) : false)
+            let isGone = try ResourceOperations.delete(
+                kind, id, condition: condition, query: query, in: writer, context: context)
+            return (
+                isGone, isGone ? try AuthorizationStore.dropAssignments(below: context.armID(id), in: writer) : false
+            )
         }
         if written.value.1 { try call.management.access.reload() }
         guard written.value.0 else { return .empty(204) }

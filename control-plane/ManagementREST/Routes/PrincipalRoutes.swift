@@ -19,9 +19,14 @@ enum PrincipalRoutes {
             let row = try await existing(call)
             return .json(show(row, call), etag: row.etag)
         },
-        Route("Principal_CreateOrUpdate", .put, "gatehouse/principals/{name}", action("write")) { call in try await put(call) },
-        Route("Principal_Delete", .delete, "gatehouse/principals/{name}", action("delete")) { call in try await delete(call) },
-        Route("Principal_RotateSecret", .post, "gatehouse/principals/{name}/rotateSecret", action("secrets/write")) { call in
+        Route("Principal_CreateOrUpdate", .put, "gatehouse/principals/{name}", action("write")) { call in
+            try await put(call)
+        },
+        Route("Principal_Delete", .delete, "gatehouse/principals/{name}", action("delete")) { call in
+            try await delete(call)
+        },
+        Route("Principal_RotateSecret", .post, "gatehouse/principals/{name}/rotateSecret", action("secrets/write")) {
+            call in
             try await rotate(call)
         },
     ]
@@ -63,24 +68,31 @@ enum PrincipalRoutes {
     }
 
     private static func put(_ call: RouteCall) async throws -> Answer {
-        guard let body = call.body, body.members != nil else { throw Refusal(.malformedBody, "The body must be a JSON object.") }
+        guard let body = call.body, body.members != nil else {
+            throw Refusal(.malformedBody, "The body must be a JSON object.")
+        }
         let id = call.resource()
         if let former = try await call.store.read({ try $0.get(id) }) { try mustCover(former, call) }
         let condition = try call.condition(required: false)
         let strict = call.preferences.isStrict
         let written = try await call.write { writer in
             let former = try writer.reader.get(id)
-            if former == nil, let problem = IDRule(lengthMax: 128).problem(with: id.name) { throw Refusal.fields([problem]) }
+            if former == nil, let problem = IDRule(lengthMax: 128).problem(with: id.name) {
+                throw Refusal.fields([problem])
+            }
             guard condition.allows(former?.etag) else { throw Refusal.modifiedSince }
             var shape = ShapeReader(isStrict: strict)
             var checked = shape.object(body["properties"] ?? .emptyObject, properties, at: "properties")
             guard shape.problems.isEmpty else { throw Refusal.fields(shape.problems) }
             checked["clientId"] = former?.properties["clientId"] ?? .string(UUID().uuidString.lowercased())
             checked["objectId"] = former?.properties["objectId"] ?? .string(UUID().uuidString.lowercased())
-            return (try writer.put(id, kind: AccessDirectory.principalKind, properties: .object(checked)), former == nil)
+            return (
+                try writer.put(id, kind: AccessDirectory.principalKind, properties: .object(checked)), former == nil
+            )
         }
         try call.management.access.reload()
-        let answer = Answer.json(show(written.value.0, call), status: written.value.1 ? 201 : 200, etag: written.value.0.etag)
+        let answer = Answer.json(
+            show(written.value.0, call), status: written.value.1 ? 201 : 200, etag: written.value.0.etag)
         return await call.finished(answer, revision: written.revision)
     }
 
@@ -93,7 +105,8 @@ enum PrincipalRoutes {
         let written = try await call.write { writer in
             guard let former = try writer.reader.get(id) else { return false }
             guard condition.allows(former.etag) else { throw Refusal.modifiedSince }
-            try AuthorizationStore.keepAnOwner(without: { $0.principalID.lowercased() == object.lowercased() }, in: writer)
+            try AuthorizationStore.keepAnOwner(
+                without: { $0.principalID.lowercased() == object.lowercased() }, in: writer)
             for assignment in try writer.reader.list(ListQuery(kind: AccessDirectory.assignmentKind))
             where RoleAssignment(assignment).principalID.lowercased() == object.lowercased() {
                 try writer.delete(assignment.id)
@@ -140,7 +153,9 @@ package enum ClientSecrets {
     ) throws -> Bool {
         guard let text = try context.secret(principal, field, reader) else { return false }
         let parts = text.split(separator: ":").map(String.init)
-        guard parts.count == 2, let salt = Hexadecimal.decode(parts[0]), let hash = Hexadecimal.decode(parts[1]) else { return false }
+        guard parts.count == 2, let salt = Hexadecimal.decode(parts[0]), let hash = Hexadecimal.decode(parts[1]) else {
+            return false
+        }
         return try SecretHash(salt: salt, hash: hash).matches(secret)
     }
 }

@@ -14,7 +14,8 @@ enum ReportRoutes {
             ) { call in try await answer(report, call) }
         } + [
             Route(
-                "Reports_ListByRequest", .get, "reports/byRequest", .action("Microsoft.ApiManagement/service/reports/read")
+                "Reports_ListByRequest", .get, "reports/byRequest",
+                .action("Microsoft.ApiManagement/service/reports/read")
             ) { _ in throw Refusal(.notImplemented, "The report byRequest is not built yet.") }
         ]
 
@@ -30,13 +31,17 @@ enum ReportRoutes {
     /// A multiple of 15 minutes, as ISO 8601 duration.
     private static func interval(_ text: String?) throws -> Int64 {
         guard let text, let seconds = Self.seconds(text), seconds > 0, seconds % 900 == 0 else {
-            throw Refusal(.invalidQueryParameter, "interval must be a duration as in ISO 8601, a multiple of 15 minutes (PT15M).")
+            throw Refusal(
+                .invalidQueryParameter, "interval must be a duration as in ISO 8601, a multiple of 15 minutes (PT15M).")
         }
         return seconds
     }
 
     static func seconds(_ text: String) -> Int64? {
-        guard let match = text.uppercased().wholeMatch(of: /P(?:(\d{1,4})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?/) else {
+        guard
+            let match = text.uppercased().wholeMatch(
+                of: /P(?:(\d{1,4})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?/)
+        else {
             return nil
         }
         let number = { (part: Substring?) in part.flatMap { Int64($0) } ?? 0 }
@@ -72,7 +77,8 @@ private struct ReportPage {
         let next = request.skip + page.count
         if next < rows.count {
             let kept = call.target.query.filter { $0.name.lowercased() != "$skip" } + [("$skip", String(next))]
-            let query = kept.map { "\(RequestTarget.encode($0.name))=\(RequestTarget.encode($0.value))" }.joined(separator: "&")
+            let query = kept.map { "\(RequestTarget.encode($0.name))=\(RequestTarget.encode($0.value))" }.joined(
+                separator: "&")
             body["nextLink"] = .string("\(call.management.publicURL)\(call.target.rawPath)?\(query)")
         }
         return .json(.object(body))
@@ -91,7 +97,9 @@ private struct ReportPage {
 /// `timestamp ge datetime'…' and timestamp le datetime'…' and apiId eq '…'`.
 enum ReportFilter {
     static func read(_ text: String, report: Report) throws(Refusal) -> ReportQuery {
-        let fields = [FilterField("timestamp", .comparisons), FilterField("apiRegion", .equality)] + report.filters.map { FilterField($0.filterName, .equality) }
+        let fields =
+            [FilterField("timestamp", .comparisons), FilterField("apiRegion", .equality)]
+            + report.filters.map { FilterField($0.filterName, .equality) }
         guard !text.isEmpty else { throw bounds }
         var query = ReportQuery(report: report, from: .min, to: .max)
         for term in try terms(try ListFilter.read(text, fields: fields)) {
@@ -112,11 +120,14 @@ enum ReportFilter {
                 // The short ids that reports give, or the name alone.
                 let last = value.split(separator: "/").last.map(String.init) ?? ""
                 query.filter[column] = column == .user && last.lowercased() == "anonymous" || last == "-" ? "" : last
-                if column == .operation, value.lowercased().hasPrefix("/apis/"), value.split(separator: "/").count == 4 {
+                if column == .operation, value.lowercased().hasPrefix("/apis/"), value.split(separator: "/").count == 4
+                {
                     query.filter[.api] = String(value.split(separator: "/")[1])
                 }
             default:
-                throw Refusal(.invalidQueryParameter, "$filter of a report joins comparisons by and: timestamp by ge and le, ids by eq.")
+                throw Refusal(
+                    .invalidQueryParameter,
+                    "$filter of a report joins comparisons by and: timestamp by ge and le, ids by eq.")
             }
         }
         guard query.from > .min, query.to < .max else { throw bounds }
@@ -125,7 +136,8 @@ enum ReportFilter {
 
     private static let bounds = Refusal(
         .invalidQueryParameter,
-        "$filter is required and must bound time: timestamp ge datetime'2026-01-01T00:00:00' and timestamp le datetime'2026-01-02T00:00:00'.")
+        "$filter is required and must bound time: timestamp ge datetime'2026-01-01T00:00:00' and timestamp le datetime'2026-01-02T00:00:00'."
+    )
 
     private static func terms(_ filter: ListFilter) throws(Refusal) -> [ListFilter] {
         switch filter {

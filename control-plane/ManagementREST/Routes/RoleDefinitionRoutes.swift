@@ -21,7 +21,8 @@ enum RoleDefinitionRoutes {
                 "roleName": .string(definition.roleName), "type": definition.isBuiltIn ? "BuiltInRole" : "CustomRole",
                 "description": .string(definition.description),
                 "assignableScopes": .array(definition.assignableScopes.map(JSONValue.string)),
-                "permissions": .array(definition.permissions.map { show($0) }), "createdOn": .string(definition.createdOn),
+                "permissions": .array(definition.permissions.map { show($0) }),
+                "createdOn": .string(definition.createdOn),
                 "updatedOn": .string(definition.updatedOn), "createdBy": nil, "updatedBy": nil,
             ],
         ]
@@ -29,7 +30,8 @@ enum RoleDefinitionRoutes {
 
     /// Whether a definition may be assigned at the scope.
     private static func isVisible(_ definition: RoleDefinition, at scope: String) -> Bool {
-        definition.isBuiltIn || definition.assignableScopes.contains { Scope.covers($0, scope) || Scope.covers(scope, $0) }
+        definition.isBuiltIn
+            || definition.assignableScopes.contains { Scope.covers($0, scope) || Scope.covers(scope, $0) }
     }
 
     static func list(_ call: RouteCall) async throws -> Answer {
@@ -56,13 +58,16 @@ enum RoleDefinitionRoutes {
 
     private static let actions = Shape.list(.text(1...1000), atMost: 1000)
     private static let properties: [Property] = [
-        .required("roleName", .text(1...512)), .optional("description", .text(0...2000)), .optional("type", .text(0...100)),
+        .required("roleName", .text(1...512)), .optional("description", .text(0...2000)),
+        .optional("type", .text(0...100)),
         .required(
             "permissions",
             .list(
                 .object([
-                    .optional("actions", actions, absent: .value([])), .optional("notActions", actions, absent: .value([])),
-                    .optional("dataActions", actions, absent: .value([])), .optional("notDataActions", actions, absent: .value([])),
+                    .optional("actions", actions, absent: .value([])),
+                    .optional("notActions", actions, absent: .value([])),
+                    .optional("dataActions", actions, absent: .value([])),
+                    .optional("notDataActions", actions, absent: .value([])),
                     .optional("condition", .any), .optional("conditionVersion", .any),
                 ]), atMost: 10)),
         .required("assignableScopes", .list(.text(1...2000), atMost: 100)),
@@ -75,18 +80,22 @@ enum RoleDefinitionRoutes {
         if directory.definitions[name]?.isBuiltIn == true {
             throw call.management.forbidden(call.caller, call.action, AuthorizationRoutes.scopeText(call))
         }
-        guard let body = call.body, body.members != nil else { throw Refusal(.malformedBody, "The body must be a JSON object.") }
+        guard let body = call.body, body.members != nil else {
+            throw Refusal(.malformedBody, "The body must be a JSON object.")
+        }
         var shape = ShapeReader(isStrict: call.preferences.isStrict)
         let given = shape.object(body["properties"] ?? .emptyObject, properties, at: "properties")
         let row = StoredResource(
-            id: AuthorizationStore.definition(name), kind: AccessDirectory.definitionKind, properties: .object(given), etag: "",
+            id: AuthorizationStore.definition(name), kind: AccessDirectory.definitionKind, properties: .object(given),
+            etag: "",
             created: 0, modified: 0, revision: 0)
         var definition = RoleDefinition(row)
         for scope in definition.assignableScopes where !scope.hasPrefix("/") {
             shape.problems.append(FieldProblem("properties.assignableScopes", "'\(scope.prefix(64))' is no scope."))
         }
         if definition.assignableScopes.isEmpty {
-            shape.problems.append(FieldProblem("properties.assignableScopes", "'properties.assignableScopes' must not be empty."))
+            shape.problems.append(
+                FieldProblem("properties.assignableScopes", "'properties.assignableScopes' must not be empty."))
         }
         for permission in definition.permissions {
             for action in permission.actions + permission.notActions where action.filter({ $0 == "*" }).count > 8 {
@@ -98,22 +107,30 @@ enum RoleDefinitionRoutes {
         for scope in definition.assignableScopes {
             guard directory.allows(call.caller, call.action, at: scope),
                 directory.isOwner(call.caller, at: scope)
-                    || directory.holdsAll(call.caller, of: definition.permissions, at: scope) && !widens(definition, directory, call, scope)
+                    || directory.holdsAll(call.caller, of: definition.permissions, at: scope)
+                        && !widens(definition, directory, call, scope)
             else { throw call.management.forbidden(call.caller, call.action, scope) }
         }
         let isTaken = directory.definitions.values.contains {
             $0.name != name && $0.roleName.lowercased() == definition.roleName.lowercased()
         }
-        if isTaken { throw Refusal(.roleDefinitionWithSameName, "A role definition with the name '\(definition.roleName)' exists.") }
+        if isTaken {
+            throw Refusal(
+                .roleDefinitionWithSameName, "A role definition with the name '\(definition.roleName)' exists.")
+        }
         definition.name = name
         let wanted = definition
-        let written = try await call.write(resource: "\(call.scope)/providers/Microsoft.Authorization/roleDefinitions/\(name)") { writer in
+        let written = try await call.write(
+            resource: "\(call.scope)/providers/Microsoft.Authorization/roleDefinitions/\(name)"
+        ) { writer in
             var definition = wanted
             let former = try writer.reader.get(AuthorizationStore.definition(name)).map(RoleDefinition.init)
             let now = Timestamp.text(seconds: writer.now)
             definition.createdOn = former?.createdOn ?? now
             definition.updatedOn = now
-            try writer.put(AuthorizationStore.definition(name), kind: AccessDirectory.definitionKind, properties: definition.stored)
+            try writer.put(
+                AuthorizationStore.definition(name), kind: AccessDirectory.definitionKind, properties: definition.stored
+            )
             return definition
         }
         try call.management.access.reload()
@@ -121,7 +138,9 @@ enum RoleDefinitionRoutes {
     }
 
     /// A definition that lets its holders change access is Owner's to write.
-    private static func widens(_ definition: RoleDefinition, _ directory: AccessDirectory, _ call: RouteCall, _ scope: String) -> Bool {
+    private static func widens(
+        _ definition: RoleDefinition, _ directory: AccessDirectory, _ call: RouteCall, _ scope: String
+    ) -> Bool {
         definition.changesAccess
     }
 
@@ -129,15 +148,21 @@ enum RoleDefinitionRoutes {
         let name = call.segments[1].lowercased()
         let directory = call.management.access.directory
         guard let definition = directory.definitions[name] else { return .empty(204) }
-        if definition.isBuiltIn { throw call.management.forbidden(call.caller, call.action, AuthorizationRoutes.scopeText(call)) }
+        if definition.isBuiltIn {
+            throw call.management.forbidden(call.caller, call.action, AuthorizationRoutes.scopeText(call))
+        }
         for scope in definition.assignableScopes where !directory.allows(call.caller, call.action, at: scope) {
             throw call.management.forbidden(call.caller, call.action, scope)
         }
-        let written = try await call.write(resource: "\(call.scope)/providers/Microsoft.Authorization/roleDefinitions/\(name)") { writer in
+        let written = try await call.write(
+            resource: "\(call.scope)/providers/Microsoft.Authorization/roleDefinitions/\(name)"
+        ) { writer in
             let isUsed = try writer.reader.list(ListQuery(kind: AccessDirectory.assignmentKind))
                 .contains { RoleAssignment($0).roleDefinition == name }
             if isUsed {
-                throw Refusal(.roleDefinitionHasAssignments, "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).")
+                throw Refusal(
+                    .roleDefinitionHasAssignments,
+                    "There are existing role assignments referencing role (code: RoleDefinitionHasAssignments).")
             }
             try writer.delete(AuthorizationStore.definition(name))
         }

@@ -12,7 +12,9 @@ enum ServiceRoutes {
         Route("ApiManagementService_CreateOrUpdate", .put, "", .action("\(kind)/write")) { call in
             try await write(call, merging: false)
         },
-        Route("ApiManagementService_Update", .patch, "", .action("\(kind)/write")) { call in try await write(call, merging: true) },
+        Route("ApiManagementService_Update", .patch, "", .action("\(kind)/write")) { call in
+            try await write(call, merging: true)
+        },
         Route("ApiManagementService_Delete", .delete, "", .action("\(kind)/delete")) { _ in
             throw Refusal(.notImplemented, "The service is the controller: stop it instead.")
         },
@@ -25,16 +27,19 @@ enum ServiceRoutes {
 
     private static func show(_ row: StoredResource, _ call: RouteCall) -> Answer {
         .json(
-            Service.show(row, name: call.management.serviceName, publicURL: call.management.publicURL, context: call.context),
+            ServiceResource.show(
+                row, name: call.management.serviceName, publicURL: call.management.publicURL, context: call.context),
             etag: row.etag)
     }
 
     private static func write(_ call: RouteCall, merging: Bool) async throws -> Answer {
-        guard let body = call.body, body.members != nil else { throw Refusal(.malformedBody, "The body must be a JSON object.") }
+        guard let body = call.body, body.members != nil else {
+            throw Refusal(.malformedBody, "The body must be a JSON object.")
+        }
         let condition = try call.condition(required: false)
         let strict = call.preferences.isStrict
         let written = try await call.write { writer in
-            try Service.write(body, merging: merging, condition: condition, isStrict: strict, in: writer)
+            try ServiceResource.write(body, merging: merging, condition: condition, isStrict: strict, in: writer)
         }
         return await call.finished(show(written.value, call), revision: written.revision)
     }
@@ -56,9 +61,11 @@ enum OperationRoutes {
     private static func get(_ call: RouteCall) async throws -> Answer {
         let management = call.management
         let id = call.segments.last ?? ""
-        guard let ticket = management.operations.ticket(of: id, now: Int64(management.now().timeIntervalSince1970)) else {
+        guard let ticket = management.operations.ticket(of: id, now: Int64(management.now().timeIntervalSince1970))
+        else {
             guard call.holds("Microsoft.ApiManagement/service/read", at: .service) else {
-                throw management.forbidden(call.caller, "Microsoft.ApiManagement/service/operationResults/read", call.context.serviceID)
+                throw management.forbidden(
+                    call.caller, "Microsoft.ApiManagement/service/operationResults/read", call.context.serviceID)
             }
             throw Refusal.notFound("Operation")
         }
@@ -70,7 +77,9 @@ enum OperationRoutes {
         // Held while it runs, so that a client returns within a round trip of the rollout.
         let state = await management.cluster.waitForRollout(of: ticket.revision, seconds: 0.9)
         let age = management.now().timeIntervalSince1970 - Double(ticket.created)
-        var body = JSONObject([("id", .string("\(call.context.serviceID)/operationResults/\(id)")), ("name", .string(id))])
+        var body = JSONObject([
+            ("id", .string("\(call.context.serviceID)/operationResults/\(id)")), ("name", .string(id)),
+        ])
         if let refusal = state.refused.sorted(by: { $0.key < $1.key }).first {
             body["status"] = "Failed"
             body["error"] = [

@@ -8,7 +8,8 @@ enum SubscriptionRoutes {
 
     static let all: [Route] = [
         Route(
-            "Subscription_ListSecrets", .post, "subscriptions/{sid}/listSecrets", .action("\(service)/listSecrets/action")
+            "Subscription_ListSecrets", .post, "subscriptions/{sid}/listSecrets",
+            .action("\(service)/listSecrets/action")
         ) { call in
             let id = call.resource(2)
             let context = call.context

@@ -18,7 +18,8 @@ enum ViewRoutes {
             .action("Microsoft.ApiManagement/service/users/subscriptions/read")
         ) { call in try await userSubscription(call) },
         Route(
-            "UserGroup_List", .get, "users/{userId}/groups", .action("Microsoft.ApiManagement/service/users/groups/read")
+            "UserGroup_List", .get, "users/{userId}/groups",
+            .action("Microsoft.ApiManagement/service/users/groups/read")
         ) { call in try await groups(call) },
         Route(
             "UserIdentities_List", .get, "users/{userId}/identities",
@@ -60,7 +61,8 @@ enum ViewRoutes {
             guard let row = try reader.get(id), row.properties["ownerId"]?.text?.lowercased() == user.id.key else {
                 throw Refusal.notFound("Subscription")
             }
-            let shown = try ResourceOperations.show(.subscription, row, Viewing(answer: .get), reader: reader, context: context)
+            let shown = try ResourceOperations.show(
+                .subscription, row, Viewing(answer: .get), reader: reader, context: context)
             return .json(shown, etag: row.etag)
         }
     }
@@ -73,7 +75,8 @@ enum ViewRoutes {
             try Users.groups(of: user, reader).compactMap { try reader.get(ResourceID(path: "/groups/\($0)")) }
                 .sorted { $0.name.lowercased() < $1.name.lowercased() }
                 .map { row in
-                    let shown = try ResourceOperations.show(.group, row, Viewing(answer: .list), reader: reader, context: context)
+                    let shown = try ResourceOperations.show(
+                        .group, row, Viewing(answer: .list), reader: reader, context: context)
                     return (name: row.name, shown: below(user, "groups", row.name, shown, context))
                 }
         }

@@ -40,7 +40,8 @@ extension Kind {
             return draft.refuse("data", "'properties.data' must be a PFX in base64.")
         }
         do {
-            let pfx = try PersonalInformationExchange([UInt8](bytes), password: draft.transients["password"]?.text ?? "")
+            let pfx = try PersonalInformationExchange(
+                [UInt8](bytes), password: draft.transients["password"]?.text ?? "")
             draft.properties["subject"] = .string(pfx.leaf.subject)
             draft.properties["thumbprint"] = .string(pfx.leaf.thumbprint)
             draft.properties["expirationDate"] = .string(Timestamp.text(pfx.leaf.notAfter))

@@ -2,7 +2,7 @@
 package import JSONDocuments
 package import ResourceStore
 
-package enum Service {
+package enum ServiceResource {
     private static let properties: [Property] = [
         .required("publisherEmail", .text(1...100)),
         .required("publisherName", .text(1...100)),
@@ -21,7 +21,9 @@ package enum Service {
     ]
 
     /// The service as ARM shows it.
-    package static func show(_ resource: StoredResource, name: String, publicURL: String, context: ResourceContext) -> JSONValue {
+    package static func show(_ resource: StoredResource, name: String, publicURL: String, context: ResourceContext)
+        -> JSONValue
+    {
         let stored = resource.properties
         var shown = properties.shown(stored["properties"]?.members ?? JSONObject())
         shown["provisioningState"] = "Succeeded"
@@ -53,7 +55,9 @@ package enum Service {
         }
         var given = body["properties"] ?? .emptyObject
         if merging {
-            guard let changes = given.members else { throw Refusal.field("properties", "'properties' must be an object.") }
+            guard let changes = given.members else {
+                throw Refusal.field("properties", "'properties' must be an object.")
+            }
             var all = former.properties["properties"]?.members ?? JSONObject()
             for (name, value) in changes { all[name] = value }
             given = .object(all)

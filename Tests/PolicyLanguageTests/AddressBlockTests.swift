@@ -1,0 +1,34 @@
+import PolicyLanguage
+import Testing
+
+@Suite struct AddressBlockTests {
+    @Test(arguments: [
+        ("10.0.0.1", "10.0.0.1", true), ("10.0.0.0/8", "10.255.0.1", true), ("10.0.0.0/8", "11.0.0.1", false),
+        ("0.0.0.0/0", "255.255.255.255", true), ("10.1.2.3/31", "10.1.2.2", true), ("::1", "::1", true),
+        ("::ffff:10.0.0.1", "10.0.0.1", true), ("::ffff:10.0.0.0/104", "10.9.9.9", true),
+        ("2001:db8::/32", "2001:db8:ffff::1", true), ("2001:db8::/32", "2001:db9::", false),
+        ("::/0", "10.0.0.1", false),
+        ("fe80::1", "fe80::2", false),
+    ])
+    func containsWhatLiesBetween(block: String, address: String, isIn: Bool) throws {
+        #expect(try #require(AddressBlock(block)).contains(try #require(IPAddress(address))) == isIn)
+    }
+
+    @Test(arguments: [
+        "", "10.0.0", "10.0.0.256", "010.0.0.1", "10.0.0.1.", "1e1.0.0.1", "10.0.0.1/33", "10.0.0.1/-1", "10.0.0.1/a",
+        "::/129", ":::", "1::2::3", "12345::", "::g", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "::1.2.3", "10.0.0.1/8/8",
+        "fe80::1%eth0", "+1::", "[::1]",
+    ])
+    func refusesWhatIsNoAddress(text: String) { #expect(AddressBlock(text) == nil) }
+
+    @Test func originsAreComparedInOneForm() {
+        #expect(WebOrigin("https://GOOD.example:443") == WebOrigin("https://good.example/"))
+        #expect(WebOrigin("http://good.example") != WebOrigin("https://good.example"))
+        #expect(WebOrigin("https://good.example:444") != WebOrigin("https://good.example"))
+        for text in [
+            "good.example", "https://", "https://a/b", "https://*.a", "https://u@a", "https://a:", "https://a:99999",
+        ] {
+            #expect(WebOrigin(text) == nil, "\(text)")
+        }
+    }
+}

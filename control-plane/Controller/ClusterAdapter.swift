@@ -1,0 +1,114 @@
+// What the management plane sees of nodes and snapshots: the rooms that know them, behind its own words.
+internal import Foundation
+internal import GatewayConfiguration
+internal import JSONDocuments
+internal import ManagementREST
+internal import NodeService
+internal import Resources
+internal import ResourceStore
+internal import SnapshotPublisher
+
+struct ClusterAdapter: ClusterView {
+    let registry: NodeRegistry
+    let publisher: SnapshotPublisher
+    let store: ResourceStore
+    let serviceID: String
+
+    func rollout(of revision: Revision) async -> RolloutState { Self.state(await registry.rollout(of: revision)) }
+
+    func waitForRollout(of revision: Revision, seconds: Double) async -> RolloutState {
+        Self.state(await registry.waitForRollout(of: revision, seconds: seconds))
+    }
+
+    private static func state(_ rollout: Rollout) -> RolloutState {
+        RolloutState(applied: rollout.applied, pending: rollout.pending, refused: rollout.refused)
+    }
+
+    func nodes() async throws -> [(name: String, properties: JSONValue)] {
+        await registry.list().map { node in
+            let record = node.record
+            return (
+                record.id,
+                [
+                    "label": .string(record.label), "gateway": .string(record.gateway),
+                    "state": .string(node.state.rawValue),
+                    "appliedVersion": .int(record.appliedVersion),
+                    "refusedVersion": record.refusedVersion.map { .int($0) } ?? .null,
+                    "refusedReason": .optional(record.refusedReason),
+                    "lastSeen": .string(Timestamp.text(seconds: record.lastSeen)), "software": .string(record.software),
+                    "address": .string(record.address), "warnings": .array(node.warnings.map(JSONValue.string)),
+                ]
+            )
+        }
+    }
+
+    func revoke(node: String, by actor: Actor) async throws -> Bool {
+        guard try await registry.revoke(node.lowercased(), by: actor, serviceID: serviceID) else { return false }
+        // What is sealed from now on, the revoked node can't open.
+        try await publisher.replaceDataKey()
+        return true
+    }
+
+    func snapshots(limit: Int) async throws -> [(name: String, properties: JSONValue)] {
+        try await store.read { try $0.snapshots(gateway: Gateways.defaultName, limit: limit) }.map { record in
+            (String(record.version), Self.properties(record))
+        }
+    }
+
+    private static func properties(_ record: SnapshotRecord) -> JSONValue {
+        let root = try? JSONDecoder().decode(SnapshotRoot.self, from: Data(record.root))
+        return [
+            "version": .int(record.version), "gateway": .string(record.gateway),
+            "created": .string(Timestamp.text(seconds: record.created)),
+            "blobs": .int(Int64(root?.blobs.count ?? 0)),
+            "size": .int(Int64(root?.blobs.values.reduce(0) { $0 + $1.size } ?? 0)),
+            "previous": .optional(root?.previous), "auditHead": .optional(root?.auditHead),
+        ]
+    }
+
+    func snapshot(version: Revision) async throws -> JSONValue? {
+        guard let record = try await record(version) else { return nil }
+        var properties = Self.properties(record)
+        if let root = try? JSONDecoder().decode(SnapshotRoot.self, from: Data(record.root)) {
+            properties["contents"] = .object(
+                JSONObject(
+                    root.blobs.sorted { $0.key < $1.key }.map { name, blob in
+                        (name, ["sha256": .string(blob.sha256), "size": .int(Int64(blob.size))])
+                    }))
+        }
+        return properties
+    }
+
+    private func record(_ version: Revision) async throws -> SnapshotRecord? {
+        try await store.read { try $0.snapshot(gateway: Gateways.defaultName, version: version) }
+    }
+
+    func compare(from: Revision, to: Revision) async throws -> JSONValue? {
+        guard let first = try await record(from), let second = try await record(to),
+            let old = try? JSONDecoder().decode(SnapshotRoot.self, from: Data(first.root)).blobs,
+            let new = try? JSONDecoder().decode(SnapshotRoot.self, from: Data(second.root)).blobs
+        else { return nil }
+        let names = { (names: [String]) in JSONValue.array(names.sorted().map(JSONValue.string)) }
+        return [
+            "from": .int(from), "to": .int(to), "added": names(new.keys.filter { old[$0] == nil }),
+            "removed": names(old.keys.filter { new[$0] == nil }),
+            "changed": names(new.filter { old[$0.key] != nil && old[$0.key] != $0.value }.map(\.key)),
+        ]
+    }
+
+    func metrics() async -> String {
+        let nodes = await registry.list()
+        let live = nodes.filter { $0.state == .live }.count
+        let refused = nodes.filter { $0.record.refusedVersion != nil }.count
+        return """
+            # TYPE gatehouse_revision gauge
+            gatehouse_revision \(store.revision)
+            # TYPE gatehouse_nodes gauge
+            gatehouse_nodes{state="live"} \(live)
+            gatehouse_nodes{state="other"} \(nodes.count - live)
+            # TYPE gatehouse_snapshot_refused gauge
+            gatehouse_snapshot_refused \(refused)
+
+            """
+    }
+}

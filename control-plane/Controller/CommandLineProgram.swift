@@ -1,0 +1,46 @@
+// Exit statuses and one-line errors (contract-details.md section 1).
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+
+/// Something that ends the process with a line on stderr that says what to do.
+struct ProcessFailure: Error {
+    enum Status: Int32 { case failed = 1, wrongArguments = 2, cannotStart = 3 }
+    var status: Status
+    var message: String
+
+    init(_ status: Status, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+}
+
+enum CommandLineProgram {
+    /// Runs a command: 0 done, 1 failed at its work, 2 wrong arguments, 3 can't start.
+    static func run(_ program: any AsyncParsableCommand.Type) async {
+        do {
+            var command = try program.parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as ProcessFailure {
+            end(failure.status.rawValue, "\(program.configuration.commandName ?? "gatehouse"): \(failure.message)")
+        } catch {
+            let code = program.exitCode(for: error)
+            let text = program.fullMessage(for: error)
+            if code == .success {
+                print(text)
+                exit(0)
+            }
+            // The parser's errors are wrong arguments; anything else failed at its work.
+            end(code == .validationFailure ? 2 : 1, text)
+        }
+    }
+
+    private static func end(_ status: Int32, _ message: String) -> Never {
+        FileHandle.standardError.write(Data((message + "\n").utf8))
+        exit(status)
+    }
+}

@@ -1,0 +1,262 @@
+// From stored resources to the blobs of a snapshot: which blobs a change touches, and what each one holds.
+internal import Foundation
+package import GatewayConfiguration
+internal import JSONDocuments
+internal import PolicyLanguage
+package import Resources
+package import ResourceStore
+
+/// Names of blobs that must be made anew.
+package struct DirtyBlobs: Sendable, Equatable {
+    package var names: Set<String> = []
+    /// Everything: a first build.
+    package var all = false
+    /// Whether what a gateway serves has changed.
+    package var gateways = false
+
+    package init() {}
+
+    /// What a row of the store's changes touches.
+    package mutating func add(_ change: ChangeRow) {
+        let segments = change.id.segments.map(String.init)
+        switch change.kind {
+        case "apis", "apis/operations", "apis/policies", "apis/operations/policies":
+            names.insert(BlobName.apis + segments[1].lowercased())
+        case "products", "products/apis", "products/policies":
+            names.insert(BlobName.products + segments[1].lowercased())
+        case "subscriptions":
+            for shard in change.detail.split(separator: ",") { names.insert(BlobName.subscriptions + shard) }
+        case "namedValues": names.formUnion([BlobName.namedValues, BlobName.secrets])
+        case "policyFragments": names.insert(BlobName.fragments)
+        case "backends": names.formUnion([BlobName.backends, BlobName.secrets])
+        case "certificates": names.formUnion([BlobName.certificates, BlobName.secrets])
+        case "policies", "service": names.insert(BlobName.service)
+        case "gateways", "gateways/apis": gateways = true
+        default: break
+        }
+    }
+}
+
+/// Builds blobs from one state of the store.
+package struct BlobBuilder {
+    let reader: StoreReader
+    let context: ResourceContext
+    let pepper: [UInt8]
+
+    package init(reader: StoreReader, context: ResourceContext, pepper: [UInt8]) {
+        self.reader = reader
+        self.context = context
+        self.pepper = pepper
+    }
+
+    /// Names of all blobs that there should be, for a first build.
+    package func allNames() throws -> Set<String> {
+        var names: Set = [
+            BlobName.service, BlobName.backends, BlobName.certificates, BlobName.namedValues, BlobName.fragments,
+            BlobName.secrets,
+        ]
+        for api in try reader.list(ListQuery(kind: "apis")) { names.insert(BlobName.apis + api.name.lowercased()) }
+        for product in try reader.list(ListQuery(kind: "products")) {
+            names.insert(BlobName.products + product.name.lowercased())
+        }
+        let digits = Array("0123456789abcdef")
+        for high in digits { for low in digits { names.insert("\(BlobName.subscriptions)\(high)\(low)") } }
+        return names
+    }
+
+    /// A blob's bytes; nil where there is nothing to hold. `secrets` is not sealed yet.
+    package func bytes(_ name: String) throws -> [UInt8]? {
+        switch name {
+        case BlobName.service: return try BlobCoding.encode(service())
+        case BlobName.backends: return try BlobCoding.encode(backends())
+        case BlobName.certificates: return try BlobCoding.encode(certificates())
+        case BlobName.namedValues: return try BlobCoding.encode(namedValues())
+        case BlobName.fragments: return try BlobCoding.encode(fragments())
+        case BlobName.secrets: return nil
+        default: break
+        }
+        if let api = name.dropping(BlobName.apis) { return try self.api(api).map { try BlobCoding.encode($0) } }
+        if let product = name.dropping(BlobName.products) {
+            return try self.product(product).map { try BlobCoding.encode($0) }
+        }
+        if let shard = name.dropping(BlobName.subscriptions) {
+            let keys = try self.keys(shard)
+            return keys.isEmpty ? nil : try BlobCoding.encode(keys)
+        }
+        return nil
+    }
+
+    private func service() throws -> ServiceConfiguration {
+        ServiceConfiguration(id: context.serviceID, policy: try policy(below: .service))
+    }
+
+    private func policy(below id: ResourceID) throws -> PolicyText? {
+        guard let row = try reader.get(id.appending("policies", "policy")) else { return nil }
+        return Self.policyText(row)
+    }
+
+    private static func policyText(_ row: StoredResource) -> PolicyText {
+        PolicyText(
+            text: row.properties["value"]?.text ?? "",
+            format: row.properties["format"]?.text?.hasPrefix("rawxml") == true ? .rawxml : .xml)
+    }
+
+    private func api(_ name: String) throws -> ApiConfiguration? {
+        guard let row = try reader.get(ResourceID(path: "/apis/\(name)")) else { return nil }
+        let properties = row.properties
+        let operations = try reader.list(ListQuery(kind: "apis/operations", parent: row.id)).map { operation in
+            OperationConfiguration(
+                name: operation.name, displayName: operation.properties["displayName"]?.text ?? operation.name,
+                method: operation.properties["method"]?.text ?? "",
+                urlTemplate: operation.properties["urlTemplate"]?.text ?? "",
+                policy: try policy(below: operation.id), responses: Self.responses(operation))
+        }
+        return ApiConfiguration(
+            name: row.name, displayName: properties["displayName"]?.text ?? row.name, revision: "1", isCurrent: true,
+            path: properties["path"]?.text ?? "", version: nil,
+            protocols: (properties["protocols"]?.items ?? []).compactMap(\.text),
+            serviceUrl: properties["serviceUrl"]?.text,
+            subscriptionRequired: properties["subscriptionRequired"]?.boolean ?? true,
+            keyHeaderName: properties[path: "subscriptionKeyParameterNames.header"]?.text
+                ?? "Ocp-Apim-Subscription-Key",
+            keyQueryName: properties[path: "subscriptionKeyParameterNames.query"]?.text ?? "subscription-key",
+            forwardsSubscriptionKey: properties[path: "gatehouse.forwardSubscriptionKey"]?.boolean ?? false,
+            policy: try policy(below: row.id), operations: operations)
+    }
+
+    /// What mock-response may choose from: each representation with its first example.
+    private static func responses(_ operation: StoredResource) -> [ResponseDefinition] {
+        (operation.properties["responses"]?.items ?? []).compactMap { response in
+            guard let status = response["statusCode"]?.integer else { return nil }
+            return ResponseDefinition(
+                statusCode: Int(status),
+                representations: (response["representations"]?.items ?? []).map {
+                    ResponseDefinition.Representation(contentType: $0["contentType"]?.text ?? "", sample: sample($0))
+                })
+        }
+    }
+
+    private static func sample(_ representation: JSONValue) -> String? {
+        if let example = representation["examples"]?.members?.first(where: { _ in true })?.value {
+            let value = example["value"] ?? example
+            return value.text ?? value.encodedText()
+        }
+        return representation["sample"]?.text ?? representation["generatedSample"]?.text
+    }
+
+    private func product(_ name: String) throws -> ProductConfiguration? {
+        guard let row = try reader.get(ResourceID(path: "/products/\(name)")) else { return nil }
+        return ProductConfiguration(
+            name: row.name, displayName: row.properties["displayName"]?.text ?? row.name,
+            subscriptionRequired: row.properties["subscriptionRequired"]?.boolean ?? true,
+            apis: try reader.list(ListQuery(kind: "products/apis", parent: row.id)).map(\.name),
+            policy: try policy(below: row.id))
+    }
+
+    private func keys(_ shard: String) throws -> [SubscriptionKeyEntry] {
+        var blocked: [String: Bool] = [:]
+        return try reader.values(in: SubscriptionKeys.scope, prefix: shard).map { value, row in
+            let scope = row.properties["scope"]?.text ?? ""
+            let user = row.properties["ownerId"]?.text.map { ResourceID(path: $0).name }
+            var isOpen = row.properties["state"]?.text == "active"
+            if let user, isOpen {
+                let isBlocked =
+                    try blocked[user]
+                    ?? (reader.get(ResourceID(path: "/users/\(user)"))?.properties["state"]?.text == "blocked")
+                blocked[user] = isBlocked
+                isOpen = !isBlocked
+            }
+            return SubscriptionKeyEntry(
+                keyHash: value, subscription: row.name, displayName: row.properties["displayName"]?.text ?? row.name,
+                scope: Self.scope(scope), user: user, isOpen: isOpen)
+        }
+    }
+
+    private static func scope(_ text: String) -> SubscriptionKeyEntry.Scope {
+        let segments = text.split(separator: "/").map(String.init)
+        switch (segments.first?.lowercased(), segments.count) {
+        case ("apis"?, 2): return .api(segments[1])
+        case ("products"?, 2): return .product(segments[1])
+        default: return .allApis
+        }
+    }
+
+    private func namedValues() throws -> [String: NamedValueConfiguration] {
+        var values: [String: NamedValueConfiguration] = [:]
+        for row in try reader.list(ListQuery(kind: "namedValues")) {
+            guard let name = row.properties["displayName"]?.text else { continue }
+            let isSecret = row.properties["secret"]?.boolean == true
+            values[name] = NamedValueConfiguration(value: isSecret ? nil : row.properties["value"]?.text)
+        }
+        return values
+    }
+
+    private func fragments() throws -> [String: PolicyText] {
+        Dictionary(try reader.list(ListQuery(kind: "policyFragments")).map { ($0.name, Self.policyText($0)) }) {
+            first, _ in first
+        }
+    }
+
+    private func backends() throws -> [BackendConfiguration] {
+        try reader.list(ListQuery(kind: "backends")).map { row in
+            BackendConfiguration(
+                name: row.name, url: row.properties["url"]?.text ?? "",
+                validatesCertificateChain: row.properties[path: "tls.validateCertificateChain"]?.boolean ?? true,
+                validatesCertificateName: row.properties[path: "tls.validateCertificateName"]?.boolean ?? true,
+                certificates: (row.properties[path: "credentials.certificateIds"]?.items ?? [])
+                    .compactMap { $0.text.map { ResourceID(path: $0).name } })
+        }
+    }
+
+    private func certificates() throws -> [CertificateConfiguration] {
+        try reader.list(ListQuery(kind: "certificates")).map { row in
+            CertificateConfiguration(
+                name: row.name, thumbprint: row.properties["thumbprint"]?.text ?? "",
+                chain: row.properties["chain"]?.text ?? "")
+        }
+    }
+
+    /// What is secret in a snapshot.
+    package func secrets() throws -> SnapshotSecrets {
+        var secrets = SnapshotSecrets(
+            pepper: Data(pepper).base64EncodedString(), namedValues: [:], backendCredentials: [:], certificateKeys: [:])
+        for row in try reader.list(ListQuery(kind: "namedValues")) where row.properties["secret"]?.boolean == true {
+            guard let name = row.properties["displayName"]?.text else { continue }
+            secrets.namedValues[name] = try context.secret(row.id, "value", reader)
+        }
+        for row in try reader.list(ListQuery(kind: "certificates")) {
+            secrets.certificateKeys[row.name] = try context.secret(row.id, "key", reader)
+        }
+        for row in try reader.list(ListQuery(kind: "backends")) {
+            secrets.backendCredentials[row.name] = try credentials(row)
+        }
+        return secrets
+    }
+
+    private func credentials(_ row: StoredResource) throws -> SnapshotSecrets.BackendCredentials? {
+        let headers = try lists("credentials.header", row)
+        let query = try lists("credentials.query", row)
+        var authorization: String?
+        if let scheme = row.properties[path: "credentials.authorization.scheme"]?.text {
+            let parameter = try context.secret(row.id, "credentials.authorization.parameter", reader) ?? ""
+            authorization = parameter.isEmpty ? scheme : "\(scheme) \(parameter)"
+        }
+        guard !headers.isEmpty || !query.isEmpty || authorization != nil else { return nil }
+        return SnapshotSecrets.BackendCredentials(headers: headers, query: query, authorization: authorization)
+    }
+
+    private func lists(_ field: String, _ row: StoredResource) throws -> [String: [String]] {
+        guard let text = try context.secret(row.id, field, reader), let value = try? JSONReader.read(text) else {
+            return [:]
+        }
+        var lists: [String: [String]] = [:]
+        for (name, items) in value.members ?? JSONObject() { lists[name] = (items.items ?? []).compactMap(\.text) }
+        return lists
+    }
+}
+
+extension String {
+    fileprivate func dropping(_ prefix: String) -> String? {
+        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
+    }
+}

@@ -47,7 +47,7 @@ final class GatewayNode: Sendable {
                     loops: settings.loops,
                     listeners: [
                         .init(address: settings.http, scheme: .http), .init(address: settings.https, scheme: .https),
-                    ], identity: link.listenerIdentity)
+                    ], identity: link.listenerIdentity, limits: settings.limits)
             ) { number in
                 // A loop whose lane can't be made serves without being counted: `NodeLink` has opened the meter before.
                 GatewayLoop(shared: shared, number: number, lane: try? shared.meter.makeLane())
@@ -59,10 +59,18 @@ final class GatewayNode: Sendable {
             throw .cannotStart(error.description)
         }
         metrics.watch(engine.counters)
+        note(
+            "serving on \(engine.addresses.map(\.description).joined(separator: ", ")); "
+                + SettingsFile.description(of: settings.limits))
         let node = GatewayNode(
             engine: engine, statusEngine: statusEngine, link: link, status: status, accessLog: log)
         link.serves(engine)
         return node
+    }
+
+    /// One line on standard error.
+    private static func note(_ text: String) {
+        FileHandle.standardError.write(Data("gatehouse-gateway: \(text)\n".utf8))
     }
 
     private static func openLog(_ place: String, node: String) throws(ExitReason) -> AccessLog? {

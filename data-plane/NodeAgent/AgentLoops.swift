@@ -176,9 +176,9 @@ extension NodeAgent {
             do {
                 _ = try await link.deliver(batch)
                 usage.acknowledge(id)
-            } catch where error.isRefused(.batchConflict) {
+            } catch  where error.isRefused(.batchConflict) {
                 usage.readdress(id)
-            } catch where error.isRefused(.badBatch) {
+            } catch  where error.isRefused(.badBatch) {
                 usage.reject(id)
             } catch {
                 note(error, during: "usage")

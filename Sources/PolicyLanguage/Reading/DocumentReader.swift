@@ -8,7 +8,11 @@ struct DocumentReader {
     static let depthMax = 100
     static let attributesMax = 1_000
 
+    /// Expressions without end that are left to the checker; one more is a fault of the text.
+    static let endlessExpressionsMax = 50
+
     var cursor: DocumentCursor
+    var endlessExpressions = 0
     let format: PolicyFormat
     private var open: [OpenElement] = []
     private var root: DocumentElement?

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import HTTPEngine
 import NodeAgent
 import Synchronization
@@ -14,6 +15,7 @@ final class NodeLink: Sendable {
 
     private let agent: NodeAgent
     private let status: NodeStatus
+    private let engine = Mutex<EngineServer?>(nil)
     private let tasks = Mutex<[Task<Void, Never>]>([])
 
     private init(agent: NodeAgent, node: String, meter: UsageMeter, identity: TLSIdentity, status: NodeStatus) {
@@ -84,14 +86,21 @@ final class NodeLink: Sendable {
         }
     }
 
-    /// Starts following the controller; returns when what lies on the disk serves, or there is nothing.
-    func run(_ consumer: PlanPublisher, engine: EngineServer) async {
+    /// Starts following the controller; returns when what lies on the disk serves, or there is nothing: so that a node
+    /// that comes back opens its listeners only when it can serve.
+    func run(_ consumer: PlanPublisher) async {
         let agent = agent
         let meter = meter
         let status = status
+        let (restored, signal) = AsyncStream.makeStream(of: Void.self)
         let follow = Task {
-            _ = try? await agent.run(consumer: consumer, usage: meter) { credentials in
-                try? engine.use(Self.identity(credentials))
+            _ = try? await agent.run(consumer: consumer, usage: meter, restored: { signal.finish() }) { credentials in
+                self.engine.withLock { engine in try? engine?.use(Self.identity(credentials)) }
+            }
+            signal.finish()
+            if agent.status.link == .revoked {
+                FileHandle.standardError.write(Data("gatehouse-gateway: this node was revoked; it drains and ends\n".utf8))
+                kill(getpid(), SIGTERM)
             }
         }
         let watch = Task {
@@ -104,7 +113,11 @@ final class NodeLink: Sendable {
         }
         let complaints = Task { await Self.complain(agent) }
         tasks.withLock { $0 = [follow, watch, complaints] }
+        for await _ in restored {}
     }
+
+    /// The engine that takes new certificates.
+    func serves(_ server: EngineServer) { engine.withLock { $0 = server } }
 
     /// Says that the node stops, so that nobody waits for it.
     func stopping() async {

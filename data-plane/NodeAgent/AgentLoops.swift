@@ -56,7 +56,7 @@ extension NodeAgent {
         let failure = (failure as? WebFailure).map(LinkFailure.unreachable) ?? failure
         note(failure, during: "snapshots")
         do {
-            if case .refused(_, .rootWanted) = failure as? LinkFailure, let root = await applier.signedRoot {
+            if (failure as? LinkFailure)?.isRefused(.rootWanted) == true, let root = await applier.signedRoot {
                 try await link?.handOver(root)
             } else if isExpired {
                 state.withLock { $0.status.link = .expired }
@@ -176,9 +176,9 @@ extension NodeAgent {
             do {
                 _ = try await link.deliver(batch)
                 usage.acknowledge(id)
-            } catch LinkFailure.refused(_, .batchConflict) {
+            } catch where error.isRefused(.batchConflict) {
                 usage.readdress(id)
-            } catch LinkFailure.refused(_, .badBatch) {
+            } catch where error.isRefused(.badBatch) {
                 usage.reject(id)
             } catch {
                 note(error, during: "usage")

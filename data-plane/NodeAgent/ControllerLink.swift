@@ -8,14 +8,18 @@ internal import WebClient
 /// Why a call to the controller gave nothing.
 enum LinkFailure: Error, CustomStringConvertible {
     case unreachable(WebFailure)
-    /// The controller refused; `code` is nil for an answer of another form.
-    case refused(status: Int, code: NodeServiceErrorCode?)
+    /// The controller refused; `code` is empty for an answer of another form.
+    case refused(status: Int, code: String)
     case malformed
+
+    func isRefused(_ code: NodeServiceErrorCode) -> Bool {
+        if case .refused(_, let text) = self { text == code.rawValue } else { false }
+    }
 
     var description: String {
         switch self {
         case .unreachable(let failure): "\(failure)"
-        case .refused(let status, let code): "status \(status) \(code?.rawValue ?? "")"
+        case .refused(let status, let code): "refused with \(status) \(code)"
         case .malformed: "the answer was not understood"
         }
     }
@@ -37,7 +41,9 @@ final class ControllerLink: Sendable {
     func close() { client.shutDown() }
 
     func enrol(_ request: EnrolmentRequest, token: String) async throws(LinkFailure) -> EnrolmentAnswer {
-        try await post("enrol", request, fields: [WebField("Authorization", "GatewayKey \(token)")])
+        // With or without the scheme: the file may hold what generateToken gave, or the whole field.
+        let value = token.hasPrefix("GatewayKey ") ? token : "GatewayKey \(token)"
+        return try await post("enrol", request, fields: [WebField("Authorization", value)])
     }
 
     func renew(_ request: RenewalRequest) async throws(LinkFailure) -> EnrolmentAnswer {
@@ -99,6 +105,8 @@ final class ControllerLink: Sendable {
 
     private static func refusal(_ status: Int, _ body: [UInt8]) -> LinkFailure {
         let error = try? JSONDecoder().decode(NodeServiceError.self, from: Data(body))
-        return .refused(status: status, code: (error?.error.code).flatMap(NodeServiceErrorCode.init(rawValue:)))
+        // Shown to people: nothing but a short word.
+        let code = (error?.error.code ?? "").filter { $0.isLetter && $0.isASCII }.prefix(40)
+        return .refused(status: status, code: String(code))
     }
 }

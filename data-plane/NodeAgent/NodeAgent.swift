@@ -11,7 +11,7 @@ internal import WebClient
 package final class NodeAgent: Sendable {
     /// What the loops share.
     struct State {
-        var status = NodeStatus()
+        var status = AgentStatus()
         var identity: EnrolmentAnswer?
         /// Whether the identity was given in this process: then its snapshot key is the newest.
         var isNewlyEnrolled = false
@@ -42,7 +42,7 @@ package final class NodeAgent: Sendable {
         if let identity = identityFile.read() { try take(identity, isNew: false) }
     }
 
-    package var status: NodeStatus {
+    package var status: AgentStatus {
         state.withLock { state in
             var status = state.status
             status.warnings = [state.snapshotTrouble, state.persistenceTrouble, state.linkTrouble].compactMap { $0 }
@@ -63,9 +63,10 @@ package final class NodeAgent: Sendable {
     }
 
     /// Restores the last good snapshot from disk, then follows the controller until the task is cancelled or the node is
-    /// revoked (`status.link`). `changed` hears of every new certificate.
+    /// revoked (`status.link`). `restored` is called when what lay on the disk serves, or nothing did; `changed` hears of
+    /// every new certificate.
     package func run(
-        consumer: any SnapshotConsumer, usage: (any UsageSource)?,
+        consumer: any SnapshotConsumer, usage: (any UsageSource)?, restored: @escaping @Sendable () -> Void = {},
         changed: @escaping @Sendable (NodeCredentials) -> Void = { _ in }
     ) async throws {
         _ = try await credentials()
@@ -75,6 +76,7 @@ package final class NodeAgent: Sendable {
             identity: identity, sealingKey: keys.sealingKey, directory: settings.directory, isNew: isNew,
             consumer: consumer)
         note(await applier.restore(), isPersisted: true)
+        restored()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.followSnapshots(applier) }
             group.addTask { await self.applySnapshots(applier) }
@@ -106,7 +108,8 @@ package final class NodeAgent: Sendable {
 
     // Identity
 
-    var currentCredentials: NodeCredentials? {
+    /// What was certified so far; nil for a node that has not enrolled.
+    package var currentCredentials: NodeCredentials? {
         state.withLock { state in
             state.identity.map {
                 NodeCredentials(
@@ -175,7 +178,7 @@ package final class NodeAgent: Sendable {
             state.linkTrouble = "\(action): \(failure)"
             guard let failure = failure as? LinkFailure else { return }
             switch failure {
-            case .refused(_, .nodeRevoked): state.status.link = .revoked
+            case .refused where failure.isRefused(.nodeRevoked): state.status.link = .revoked
             case .unreachable:
                 if state.status.link == .reachable { state.status.link = .unreachable }
             default: state.status.lastContact = Date()

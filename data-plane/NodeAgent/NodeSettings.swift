@@ -75,7 +75,7 @@ package struct NodeCredentials: Sendable, CustomStringConvertible, CustomReflect
 }
 
 /// How it stands with a node: what its status page tells.
-package struct NodeStatus: Hashable, Sendable {
+package struct AgentStatus: Hashable, Sendable {
     package enum Link: String, Hashable, Sendable {
         /// Not yet enrolled.
         case enrolling

@@ -177,7 +177,7 @@ struct DocumentReader {
     mutating func append(_ bytes: [UInt8], at place: SourcePosition) {
         guard !open.isEmpty, !bytes.isEmpty else { return }
         if open[open.count - 1].textPlace == nil { open[open.count - 1].textPlace = place }
-        open[open.count - 1].text.append(contentsOf: bytes)
+        open[open.count - 1].text += bytes
     }
 
     /// Whether nothing but white space stands in the open element so far.

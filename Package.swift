@@ -161,6 +161,8 @@ let testTargets: [Target] = [
         path: "Tests/ExecutablesTests",
         swiftSettings: settings
     ),
+    .testTarget(
+        name: "GatewayTests", dependencies: ["gatehouse-gateway"], path: "Tests/GatewayTests", swiftSettings: settings),
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: settings),
 ]
 

@@ -5,7 +5,7 @@ import Testing
 @Suite struct ForwardingTests {
     @Test func aCallReachesTheBackendAndComesBack() throws {
         let backend = TestBackend.echo()
-        let gateway = try TestGateway(backend: backend.port)
+        let gateway = try TestGateway(backend)
         let client = gateway.connect()
         client.send("GET /a?x=1 HTTP/1.1\r\nHost: gw.test\r\nX: 1\r\n\r\n")
         let response = try #require(client.receiveResponse())

@@ -75,13 +75,26 @@ struct TestApplication: GatewayApplication {
 final class TestGateway: Sendable {
     let server: EngineServer
     let log = TestLog()
+    private let backend: TestBackend?
     var port: UInt16 { server.addresses[0].port }
+
+    convenience init(
+        _ backend: TestBackend, scheme: URLScheme = .http, limits: EngineLimits = EngineLimits(),
+        host: String = "127.0.0.1",
+        identity: TLSIdentity? = nil, timeout: Int64? = nil
+    ) throws {
+        try self.init(
+            backend: backend.port, scheme: scheme, limits: limits, host: host, identity: identity, timeout: timeout,
+            keeping: backend)
+    }
 
     init(
         backend port: UInt16, scheme: URLScheme = .http, limits: EngineLimits = EngineLimits(),
         backendScheme: URLScheme = .http, host: String = "127.0.0.1", identity: TLSIdentity? = nil,
-        authorities: String? = nil, validatesChain: Bool = true, validatesName: Bool = true, timeout: Int64? = nil
+        authorities: String? = nil, validatesChain: Bool = true, validatesName: Bool = true, timeout: Int64? = nil,
+        keeping backend: TestBackend? = nil
     ) throws {
+        self.backend = backend
         let address = try #require(NetworkAddress(literal: "127.0.0.1", port: 0))
         let origin = BackendOrigin(
             scheme: backendScheme, host: host, port: port, validatesCertificateChain: validatesChain,

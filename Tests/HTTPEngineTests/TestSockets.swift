@@ -11,6 +11,8 @@ final class TestSocket: @unchecked Sendable {
 
     init(descriptor: Int32) {
         self.descriptor = descriptor
+        var on: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         var timeout = timeval(tv_sec: 20, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
@@ -18,8 +20,6 @@ final class TestSocket: @unchecked Sendable {
 
     convenience init(port: UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var on: Int32 = 1
-        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         var address = Self.loopback(port)
         _ = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -29,7 +29,9 @@ final class TestSocket: @unchecked Sendable {
         self.init(descriptor: descriptor)
     }
 
-    deinit { close(descriptor) }
+    private var isClosed = false
+
+    deinit { if !isClosed { close(descriptor) } }
 
     static func loopback(_ port: UInt16) -> sockaddr_in {
         var address = sockaddr_in()
@@ -137,7 +139,8 @@ final class TestSocket: @unchecked Sendable {
     func reset() {
         var setting = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &setting, socklen_t(MemoryLayout<linger>.size))
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        close(descriptor)
+        isClosed = true
     }
 
     /// Whether the other side has ended the connection, waited for.

@@ -171,6 +171,17 @@ import Testing
         #expect(exchange.responseLines("Access-Control-Allow-Origin") == ["x"])
     }
 
+    @Test func refusalsBeforeInboundCarryTheFieldsToo() throws {
+        let policy = try Calls.policy(cors(credentials: true))
+        for (origin, isAllowed) in [("https://shop.example.com", true), ("https://evil.example", false)] {
+            var exchange = Calls.exchange(fields: [("Origin", origin)])
+            policy.runOnError(.subscriptionKeyMissing(realm: "https://gateway.example/", name: "k"), &exchange)
+            #expect(exchange.response?.status == 401)
+            #expect(exchange.responseLines("Access-Control-Allow-Origin") == (isAllowed ? [origin] : []))
+            #expect(exchange.responseLines("Vary") == ["Origin"])
+        }
+    }
+
     @Test func refusalsCarryTheFieldsToo() throws {
         let policy = try Calls.policy(cors() + "<ip-filter action=\"allow\"><address>10.9.9.9</address></ip-filter>")
         var exchange = Calls.exchange(fields: [("Origin", "https://shop.example.com")])

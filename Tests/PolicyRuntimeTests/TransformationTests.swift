@@ -135,6 +135,17 @@ import Testing
         var exchange = Calls.exchange()
         #expect(policy.runInbound(&exchange) == .answer)
         #expect(exchange.response?.body == BodyLength.none && exchange.responseBody == [])
+        let changing = try Calls.policy("<set-status code=\"204\" />", in: .outbound)
+        var second = Calls.exchange()
+        _ = changing.runInbound(&second)
+        second.response = Calls.backendResponse(200, [("Content-Length", "5")])
+        changing.runOutbound(&second)
+        #expect(second.responseBody == [] && second.responseLines("Content-Length") == [], "the backend's body goes")
+        var third = Calls.exchange()
+        _ = changing.runInbound(&third)
+        third.response = Calls.backendResponse(204)
+        changing.runOutbound(&third)
+        #expect(third.responseBody == nil, "the backend's own 204 passes as it is")
     }
 }
 

@@ -57,7 +57,7 @@ package enum ApiImporter {
     private static func title(_ info: JSONObject, _ options: ImportOptions) throws(ImportFailure) -> String {
         let title = info["title"].flatMap(Scalars.text) ?? ""
         let trimmed = title.drop { $0.isWhitespace }
-        if !trimmed.isEmpty { return String(title.prefix(300)) }
+        if !trimmed.isEmpty { return Scalars.cut(title, to: 300) }
         if let name = options.displayName, !name.isEmpty { return name }
         throw ImportFailure(
             at: "/info/title",

@@ -8,7 +8,7 @@ package struct ImportProblem: Hashable, Sendable, CustomStringConvertible {
     package var message: String
 
     package init(place: String, message: String) {
-        self.place = place
+        self.place = Self.visible(place)
         self.message = Self.visible(message)
     }
 

@@ -87,8 +87,9 @@ extension OperationReader {
             let isPartOfTemplate =
                 parameter.isRequired && options.requiredQueryParameters == .template
                 && Self.fitsTemplate(parameter.name) && !site.template.parameters.contains(parameter.name)
-            if isPartOfTemplate {
-                contracts.urlTemplate += "\(separator)\(parameter.name)={\(parameter.name)}"
+            let longer = "\(contracts.urlTemplate)\(separator)\(parameter.name)={\(parameter.name)}"
+            if isPartOfTemplate, longer.utf16.count <= Self.templateMax {
+                contracts.urlTemplate = longer
                 separator = "&"
                 contracts.template.append(contract(of: parameter, site, isRequired: true))
             } else {

@@ -26,6 +26,10 @@ struct OperationReader {
         exampleBudget = JSONValue.object(root).encoded().count
     }
 
+    /// Bounds of an operation (resources.md 1.2), in UTF-16 units.
+    static let templateMax = 1_000
+    private static let descriptionMax = 1_000
+
     private static let methods: Set<String> = ["get", "put", "post", "delete", "options", "head", "patch", "trace"]
     private static let itemFields: Set<String> = ["$ref", "summary", "description", "servers", "parameters"]
 
@@ -50,6 +54,10 @@ struct OperationReader {
         of item: JSONValue, _ path: String, at pointer: JSONPointer
     ) throws(ImportFailure) -> [ImportedOperation] {
         let template = try PathTemplate(path, at: pointer.text)
+        guard path.utf16.count <= Self.templateMax else {
+            throw ImportFailure(
+                at: pointer.text, "The path has \(path.utf16.count) letters; at most \(Self.templateMax) are taken.")
+        }
         let resolved = try references.resolve(item, at: pointer)
         guard let members = resolved.value.members else {
             throw ImportFailure(
@@ -115,14 +123,17 @@ struct OperationReader {
         }
         let summary = members["summary"].flatMap(Scalars.text).flatMap { $0.isEmpty ? nil : $0 }
         let title = summary ?? operationID.flatMap { $0.isEmpty ? nil : $0 } ?? shown
-        let displayName = String(title.prefix(300))
+        let displayName = Scalars.cut(title, to: 300)
+        // An empty description is one: it says that the summary is not to stand in for it.
         let description = members["description"].flatMap(Scalars.text) ?? summary
         var properties = JSONObject()
         properties["displayName"] = .string(displayName)
         properties["method"] = .string(capitals)
         properties["urlTemplate"] = .string(contracts.urlTemplate)
         properties["templateParameters"] = .array(contracts.template)
-        if let description { properties["description"] = .string(description) }
+        if let description, !description.isEmpty {
+            properties["description"] = .string(Scalars.cut(description, to: Self.descriptionMax))
+        }
         if let request = try request(site, parameters, contracts) { properties["request"] = request }
         properties["responses"] = .array(try responses(site))
         return ImportedOperation(

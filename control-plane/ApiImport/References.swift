@@ -97,54 +97,64 @@ struct ReferenceCheck {
     private(set) var problems: [ImportProblem] = []
     /// References that led somewhere: many places share a few.
     private var known: Set<String> = []
+    /// Where the walk is.
+    private var place: [String] = []
 
     init(_ root: JSONObject) { references = References(root: root) }
 
     /// Walks the document. Examples and other data are not looked into: a `$ref` there is data.
     mutating func run() {
-        walk(.object(references.root), JSONPointer([]), .document)
+        walk(.object(references.root), Surroundings())
     }
 
-    /// What an object is, which decides which of its members are data.
-    private enum Kind {
-        case document
-        /// Names that people chose, as those of properties: none of them has a meaning.
-        case names
-        /// A schema resource with an address of its own: references in it are relative to that.
-        case addressed
+    private struct Surroundings {
+        /// Whether the members have names that people chose, as those of `properties`: none of them has a meaning.
+        var areNames = false
+        /// Whether a schema around has an address of its own (`$id`): pointers in it are relative to that.
+        var isAddressed = false
     }
 
-    private static let data: Set<String> = ["example", "default", "enum", "const", "x-example"]
+    private static let data: Set<String> = ["example", "default", "enum", "const"]
     private static let namesOfPeople: Set<String> = [
         "properties", "patternProperties", "schemas", "definitions", "parameters", "responses", "paths", "headers",
         "requestBodies", "securitySchemes", "links", "callbacks", "content", "variables", "mapping", "scopes",
         "pathItems", "$defs", "dependentSchemas", "x-ms-paths",
     ]
 
-    private mutating func walk(_ value: JSONValue, _ pointer: JSONPointer, _ kind: Kind) {
+    /// Walks into a member; the place is a stack, for most of them are never told.
+    private mutating func walk(_ value: JSONValue, at name: String, _ around: Surroundings) {
+        switch value {
+        case .array, .object:
+            place.append(name)
+            walk(value, around)
+            place.removeLast()
+        default: return
+        }
+    }
+
+    private mutating func walk(_ value: JSONValue, _ around: Surroundings) {
         guard problems.count < ImportFailure.problemsMax else { return }
+        var inside = around
+        inside.areNames = false
         switch value {
         case .array(let items):
-            for (index, item) in items.enumerated() {
-                walk(item, pointer.appending(index), kind == .addressed ? .addressed : .document)
-            }
+            for (index, item) in items.enumerated() { walk(item, at: String(index), inside) }
+        case .object(let members) where around.areNames:
+            for (name, member) in members { walk(member, at: name, inside) }
         case .object(let members):
-            let isAddressed = kind == .addressed || (kind == .document && members["$id"]?.text != nil)
-            if kind != .names, let reference = members["$ref"]?.text {
-                check(reference, value, pointer, isAddressed: isAddressed)
+            if members["$id"]?.text != nil { inside.isAddressed = true }
+            if let reference = members["$ref"]?.text {
+                check(reference, value, JSONPointer(place), isAddressed: inside.isAddressed)
             }
             for (name, member) in members {
-                if kind == .names {
-                    walk(member, pointer.appending(name), .document)
-                    continue
-                }
                 if Self.data.contains(name) || name.hasPrefix("x-") && name != "x-ms-paths" { continue }
                 if name == "examples" {
-                    walkExamples(member, pointer.appending(name))
+                    walkExamples(member, JSONPointer(place + [name]))
                     continue
                 }
-                let isNames = Self.namesOfPeople.contains(name) && member.members != nil
-                walk(member, pointer.appending(name), isNames ? .names : isAddressed ? .addressed : .document)
+                var next = inside
+                next.areNames = Self.namesOfPeople.contains(name) && member.members != nil
+                walk(member, at: name, next)
             }
         default: return
         }

@@ -16,7 +16,7 @@ struct SchemaCollector {
     /// How often a made-up name was wanted.
     private var wanted: [String: Int] = [:]
     /// Schemas that have a name, but are not yet in the document.
-    private var waiting: [(name: String, schema: JSONValue, pointer: JSONPointer, isInline: Bool)] = []
+    private var waiting: [(name: String, schema: JSONValue, isInline: Bool)] = []
 
     init(root: JSONObject, format: DescriptionFormat, schemaID: String) {
         references = References(root: root)
@@ -26,7 +26,7 @@ struct SchemaCollector {
         let section = isSwagger ? JSONPointer(["definitions"]) : JSONPointer(["components", "schemas"])
         for (name, schema) in section.value(in: root)?.members ?? JSONObject() {
             schemas[name] = schema
-            waiting.append((name, schema, section.appending(name), false))
+            waiting.append((name, schema, false))
         }
         work()
     }
@@ -80,14 +80,14 @@ struct SchemaCollector {
         wanted[base] = number + 1
         names[pointer.text] = name
         schemas[name] = .emptyObject
-        waiting.append((name, schema, pointer, true))
+        waiting.append((name, schema, true))
         return name
     }
 
     /// Puts waiting schemas into the document. A list and no recursion: schemas may lead to each other without end.
     private mutating func work() {
         while let next = waiting.popLast() {
-            var schema = rewritten(next.schema, at: next.pointer)
+            var schema = rewritten(next.schema) ?? next.schema
             if next.isInline, case .object(var members) = schema {
                 members[Self.inlineMark] = true
                 schema = .object(members)
@@ -96,42 +96,42 @@ struct SchemaCollector {
         }
     }
 
-    /// The schema with references to elsewhere in the description turned into references to schemas of the document.
-    private mutating func rewritten(_ value: JSONValue, at pointer: JSONPointer) -> JSONValue {
+    /// The schema with references to elsewhere in the description turned into references to schemas of the document; nil
+    /// when it has none, as nearly all.
+    private mutating func rewritten(_ value: JSONValue) -> JSONValue? {
         switch value {
         case .array(let items):
-            var changed: [JSONValue] = []
-            for (index, item) in items.enumerated() { changed.append(rewritten(item, at: pointer.appending(index))) }
-            return .array(changed)
-        case .object(let members):
-            guard Self.holdsReference(value) else { return value }
-            var changed = JSONObject()
-            for (name, member) in members {
-                if name == "$ref", let reference = member.text {
-                    changed[name] = .string(rewritten(reference: reference, at: pointer))
-                } else {
-                    changed[name] = rewritten(member, at: pointer.appending(name))
-                }
+            var changed: [JSONValue]?
+            for (index, item) in items.enumerated() {
+                guard let new = rewritten(item) else { continue }
+                if changed == nil { changed = items }
+                changed?[index] = new
             }
-            return .object(changed)
-        default: return value
+            return changed.map(JSONValue.array)
+        case .object(let members):
+            var changed: JSONObject?
+            for (name, member) in members {
+                let new =
+                    if name == "$ref", let reference = member.text {
+                        rewritten(reference: reference).map(JSONValue.string)
+                    } else {
+                        rewritten(member)
+                    }
+                guard let new else { continue }
+                if changed == nil { changed = members }
+                changed?[name] = new
+            }
+            return changed.map(JSONValue.object)
+        default: return nil
         }
     }
 
-    private static func holdsReference(_ value: JSONValue) -> Bool {
-        switch value {
-        case .array(let items): items.contains(where: holdsReference)
-        case .object(let members): members.contains { $0.name == "$ref" || holdsReference($0.value) }
-        default: false
-        }
-    }
-
-    private mutating func rewritten(reference: String, at pointer: JSONPointer) -> String {
+    private mutating func rewritten(reference: String) -> String? {
         let prefix = isSwagger ? "#/definitions/" : "#/components/schemas/"
         guard reference.hasPrefix("#/"), !reference.hasPrefix(prefix),
             let target = JSONPointer(References.percentDecoded(reference.dropFirst())),
             let schema = target.value(in: references.root), schema.members != nil
-        else { return reference }
+        else { return nil }
         let suggested = Self.cleaned(target.names.suffix(3).joined(separator: "-"))
         let name = self.name(of: target, schema, suggested: suggested.isEmpty ? "Schema" : suggested)
         return prefix + JSONPointer.escaped(name)

@@ -28,9 +28,11 @@ enum YAMLReader {
     private static func failure(_ error: any Error, _ text: String) -> ImportFailure {
         guard let error = error as? YamlError else { return ImportFailure("The YAML document cannot be read.") }
         switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            return parsing(problem, mark, text)
+        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            // What is wrong with an alias is wrong where it begins, not behind its star.
+            let begins = context.flatMap { $0.text.contains("alias") || $0.text.contains("anchor") ? $0.mark : nil }
+            return parsing(problem, begins ?? mark, text)
         case .duplicatedKeysInMapping(let names, let context):
             return duplicate(names.first ?? "", context.mark, text)
         case .reader(let problem, let offset, _, _):
@@ -66,7 +68,6 @@ enum YAMLReader {
         let isTab = line.contains("\t") && problem.contains("cannot start any token")
         let hint = isTab ? " YAML does not allow tabs for indentation." : ""
         return ImportFailure(
-            at: "line \(mark.line), column \(mark.column)",
             "Parsing error(s): (Lin: \(mark.line), Col: \(mark.column)) - \(problem).\(hint)")
     }
 }

@@ -151,7 +151,8 @@ struct GatewayLoop: GatewayApplication {
         _ call: inout GatewayCall, _ exchange: inout PolicyExchange, _ plan: ServingPlan
     ) -> InboundOutcome {
         let route = plan.routes.route(
-            method: exchange.request.method.bytes, scheme: exchange.request.scheme.rawValue, path: exchange.request.path,
+            method: exchange.request.method.bytes, scheme: exchange.request.scheme.rawValue,
+            path: exchange.request.path,
             query: exchange.request.query
         ) { exchange.request.fields.values(of: FieldName($0)) }
         guard let route, !exchange.request.authority.isEmpty else {

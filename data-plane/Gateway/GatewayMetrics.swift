@@ -83,7 +83,8 @@ final class GatewayMetrics: Sendable {
             "refusals_total", "counter", "Requests refused by the HTTP engine.",
             Refusal.allCases.map { ("{reason=\"\($0.label)\"}", String(total.refusals[Int($0.rawValue)])) })
         metric(
-            "backend_failures_total", "counter", "Calls that no backend answered.", [("", String(total.backendFailures))])
+            "backend_failures_total", "counter", "Calls that no backend answered.",
+            [("", String(total.backendFailures))])
         let engines = self.engines.withLock { $0 }
         func sum(_ name: EngineCounters.Name) -> String { String(engines.reduce(0) { $0 &+ $1.value(of: name) }) }
         metric("connections_accepted_total", "counter", "Callers' connections.", [("", sum(.connectionsAccepted))])

@@ -25,7 +25,8 @@ final class GatewayNode: Sendable {
         self.accessLog = accessLog
     }
 
-    /// Opens the listeners first, so that a port that is taken is found before anything else happens.
+    /// The listeners open when what lies on the node's disk serves: a caller meets a node that is coming back only when
+    /// it can answer.
     static func start(_ settings: ServeSettings) async throws(ExitReason) -> GatewayNode {
         let status = NodeStatus()
         let metrics = GatewayMetrics(loops: settings.loops)
@@ -37,6 +38,7 @@ final class GatewayNode: Sendable {
         let shared = GatewayShared(
             node: link.node, plans: plans, state: state, meter: link.meter, metrics: metrics, accessLog: log,
             trustedProxies: settings.trustedProxies, startSeed: UInt64.random(in: 0...UInt64.max))
+        await link.run(PlanPublisher(state: state, plans: plans, status: status))
         let engine: EngineServer
         let statusEngine: EngineServer
         do throws(EngineFailure) {
@@ -45,7 +47,7 @@ final class GatewayNode: Sendable {
                     loops: settings.loops,
                     listeners: [
                         .init(address: settings.http, scheme: .http), .init(address: settings.https, scheme: .https),
-                    ], identity: link.listenerIdentity)
+                    ], identity: link.listenerIdentity, limits: settings.limits)
             ) { number in
                 // A loop whose lane can't be made serves without being counted: `NodeLink` has opened the meter before.
                 GatewayLoop(shared: shared, number: number, lane: try? shared.meter.makeLane())
@@ -57,10 +59,18 @@ final class GatewayNode: Sendable {
             throw .cannotStart(error.description)
         }
         metrics.watch(engine.counters)
+        note(
+            "serving on \(engine.addresses.map(\.description).joined(separator: ", ")); "
+                + SettingsFile.description(of: settings.limits))
         let node = GatewayNode(
             engine: engine, statusEngine: statusEngine, link: link, status: status, accessLog: log)
-        await link.run(PlanPublisher(state: state, plans: plans, status: status), engine: engine)
+        link.serves(engine)
         return node
+    }
+
+    /// One line on standard error.
+    private static func note(_ text: String) {
+        FileHandle.standardError.write(Data("gatehouse-gateway: \(text)\n".utf8))
     }
 
     private static func openLog(_ place: String, node: String) throws(ExitReason) -> AccessLog? {

@@ -1,115 +1,133 @@
 import Foundation
+import Glibc
 import HTTPEngine
 import NodeAgent
 import Synchronization
 import UsageMeter
 
-// The node's link to its controller, as the rest of the process sees it: the agent's loops as tasks of the process,
-// certificates handed to the engine, standing handed to the status page.
+// The node's link to its controller, as the rest of the process sees it.
 
 final class NodeLink: Sendable {
-    /// The node's id, or its label as long as it has none.
+    /// The id that enrolment gave.
     let node: String
     let meter: UsageMeter
-    /// nil for a node that is new: `run` hands the certificate to the engine once it has enrolled.
     let listenerIdentity: TLSIdentity?
+
     private let agent: NodeAgent
     private let status: NodeStatus
+    private let engine = Mutex<EngineServer?>(nil)
     private let tasks = Mutex<[Task<Void, Never>]>([])
 
-    private init(node: String, meter: UsageMeter, listenerIdentity: TLSIdentity?, agent: NodeAgent, status: NodeStatus)
-    {
+    private init(agent: NodeAgent, node: String, meter: UsageMeter, identity: TLSIdentity, status: NodeStatus) {
+        self.agent = agent
         self.node = node
         self.meter = meter
-        self.listenerIdentity = listenerIdentity
-        self.agent = agent
         self.status = status
+        listenerIdentity = identity
     }
 
+    /// Enrols a node that is new, which takes as long as the controller is away, and opens what it has counted.
     static func open(_ settings: ServeSettings, status: NodeStatus) async throws(ExitReason) -> NodeLink {
-        guard let authority = try? String(contentsOfFile: settings.authorityFile, encoding: .utf8) else {
-            throw .cannotStart("can't read \(settings.authorityFile): give the cluster's CA with --ca")
-        }
+        let authority = try readAuthority(settings.authorityFile)
         let tokenFile = settings.tokenFile
-        let agentSettings = NodeSettings(
-            directory: settings.directory, controller: settings.controller, authority: authority,
-            token: {
-                try String(contentsOfFile: tokenFile, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
-            }, name: settings.name, hostNames: [ProcessInfo.processInfo.hostName],
-            software: "gatehouse-gateway \(GatewayVersion.text)")
         let agent: NodeAgent
-        do { agent = try NodeAgent(agentSettings) } catch {
+        let credentials: NodeCredentials
+        do {
+            agent = try NodeAgent(
+                NodeSettings(
+                    directory: settings.directory, controller: settings.controller, authority: authority,
+                    token: { try Self.readToken(tokenFile) }, name: settings.name,
+                    hostNames: [ProcessInfo.processInfo.hostName], software: "gatehouse-gateway \(GatewayVersion.text)"))
+            let complaints = Task { await complain(agent) }
+            defer { complaints.cancel() }
+            credentials = try await agent.credentials()
+        } catch {
             throw .cannotStart("can't use \(settings.directory): \(error)")
         }
-        let credentials = agent.currentCredentials
-        let node = credentials?.node ?? settings.name
-        let meter: UsageMeter
-        do { meter = try UsageMeter(directory: settings.directory + "/usage", node: node) } catch {
-            throw .cannotStart("\(error); another gateway may use \(settings.directory)")
+        do {
+            let meter = try UsageMeter(directory: settings.directory + "/usage", node: credentials.node)
+            return NodeLink(
+                agent: agent, node: credentials.node, meter: meter, identity: identity(credentials), status: status)
+        } catch {
+            throw .cannotStart("can't use \(settings.directory): \(error); is another node running in it?")
         }
-        return NodeLink(
-            node: node, meter: meter, listenerIdentity: credentials.map(identity), agent: agent, status: status)
     }
 
     private static func identity(_ credentials: NodeCredentials) -> TLSIdentity {
         TLSIdentity(chain: credentials.listenerCertificate, key: credentials.privateKey)
     }
 
-    /// Starts the agent; returns at once.
-    func run(_ consumer: PlanPublisher, engine: EngineServer) async {
-        let agent = Task { await self.follow(consumer, engine) }
-        let watch = Task { await self.showStanding() }
-        tasks.withLock { $0 += [agent, watch] }
+    private static func readAuthority(_ path: String) throws(ExitReason) -> String {
+        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
+            throw .cannotStart("can't read \(path): --ca must name the file with the cluster's CA")
+        }
+        return text
     }
 
-    private func follow(_ consumer: PlanPublisher, _ engine: EngineServer) async {
-        do {
-            let credentials = try await agent.credentials()
-            status.named(credentials.node)
-            try? engine.use(Self.identity(credentials))
-            try await agent.run(consumer: consumer, usage: meter) { credentials in
-                // One that does not load leaves the former in force.
-                try? engine.use(Self.identity(credentials))
-            }
-        } catch {
-            if !Task.isCancelled { report("the agent ended: \(error)") }
+    /// What generateToken gave, with or without the scheme before it.
+    private static func readToken(_ path: String) throws -> String {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw ExitReason.cannotStart("can't read \(path): --token-file must name the file with the gateway token")
         }
-        if agent.status.link == .revoked {
-            report("this node was revoked; it drains and ends")
-            kill(getpid(), SIGTERM)
-        }
+        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        return text.hasPrefix("GatewayKey ") ? String(text.dropFirst("GatewayKey ".count)) : text
     }
 
-    private func showStanding() async {
-        var shown: [String] = []
+    /// Says on stderr what keeps the node from its controller, each trouble once.
+    private static func complain(_ agent: NodeAgent) async {
+        var said: [String] = []
         while !Task.isCancelled {
-            let standing = agent.status
-            status.controller(
-                isReachable: standing.link == .reachable,
-                lastContact: standing.lastContact.map { Int64($0.timeIntervalSince1970) })
-            if standing.warnings != shown {
-                shown = standing.warnings
-                for warning in shown { report(warning) }
+            let warnings = agent.status.warnings
+            for warning in warnings where !said.contains(warning) {
+                FileHandle.standardError.write(Data("gatehouse-gateway: \(warning)\n".utf8))
             }
-            try? await Task.sleep(for: .seconds(1))
+            said = warnings
+            try? await Task.sleep(for: .milliseconds(500))
         }
     }
 
-    /// One line on standard error.
-    private func report(_ text: String) {
-        let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-        FileHandle.standardError.write(Data("gatehouse-gateway: \(line)\n".utf8))
+    /// Starts following the controller; returns when what lies on the disk serves, or there is nothing: so that a node
+    /// that comes back opens its listeners only when it can serve.
+    func run(_ consumer: PlanPublisher) async {
+        let agent = agent
+        let meter = meter
+        let status = status
+        let (restored, signal) = AsyncStream.makeStream(of: Void.self)
+        let follow = Task {
+            _ = try? await agent.run(consumer: consumer, usage: meter, restored: { signal.finish() }) { credentials in
+                self.engine.withLock { engine in try? engine?.use(Self.identity(credentials)) }
+            }
+            signal.finish()
+            if agent.status.link == .revoked {
+                FileHandle.standardError.write(Data("gatehouse-gateway: this node was revoked; it drains and ends\n".utf8))
+                kill(getpid(), SIGTERM)
+            }
+        }
+        let watch = Task {
+            while !Task.isCancelled {
+                let now = agent.status
+                status.controller(
+                    isReachable: now.link == .reachable, lastContact: now.lastContact.map { Int64($0.timeIntervalSince1970) })
+                try? await Task.sleep(for: .milliseconds(500))
+            }
+        }
+        let complaints = Task { await Self.complain(agent) }
+        tasks.withLock { $0 = [follow, watch, complaints] }
+        for await _ in restored {}
     }
 
-    /// The node drains: the controller does not wait for it any more.
-    func stopping() async { await agent.stop(usage: nil, within: .seconds(1)) }
+    /// The engine that takes new certificates.
+    func serves(_ server: EngineServer) { engine.withLock { $0 = server } }
 
-    /// Every call has ended: what was counted is delivered, if the controller is there.
+    /// Says that the node stops, so that nobody waits for it.
+    func stopping() async {
+        await agent.stop(usage: nil, within: .seconds(2))
+    }
+
+    /// Delivers what the last calls counted, and lets go of the controller.
     func close() async {
-        await agent.stop(usage: meter)
-        let tasks = tasks.withLock { $0 }
-        for task in tasks { task.cancel() }
-        for task in tasks { await task.value }
+        await agent.stop(usage: meter, within: .seconds(5))
+        for task in tasks.withLock({ $0 }) { task.cancel() }
     }
 }
 

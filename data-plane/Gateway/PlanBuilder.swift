@@ -110,7 +110,8 @@ struct PlanBuilder: Sendable {
             used[key] = document
             return document
         case .failure(let problems):
-            throw SnapshotRefused(description: "\(place): \(problems.all.first?.message ?? "the policy does not compile")")
+            throw SnapshotRefused(
+                description: "\(place): \(problems.all.first?.message ?? "the policy does not compile")")
         }
     }
 

@@ -43,9 +43,12 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Where the access log goes: - for standard output, off, or a file that is appended to.")
     var accessLog = "-"
 
+    @Option(help: "File with limits and timers of the HTTP engine, one `name: number` a line.")
+    var settings: String?
+
     func run() async throws {
-        let settings = try ServeSettings(self)
-        let node = try await GatewayNode.start(settings)
+        let checked = try ServeSettings(self)
+        let node = try await GatewayNode.start(checked)
         await node.serveUntilStopped()
     }
 }
@@ -63,6 +66,7 @@ struct ServeSettings: Sendable {
     let loops: Int
     let trustedProxies: TrustedProxies
     let accessLog: String
+    let limits: EngineLimits
 
     init(_ options: Serve) throws(ExitReason) {
         directory = options.directory
@@ -85,6 +89,14 @@ struct ServeSettings: Sendable {
         }
         trustedProxies = proxies
         accessLog = options.accessLog
+        limits = try options.settings.map(Self.limits) ?? EngineLimits()
+    }
+
+    private static func limits(_ file: String) throws(ExitReason) -> EngineLimits {
+        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+            throw .wrongArguments("can't read \(file): give --settings a file of `name: number` lines")
+        }
+        return try SettingsFile.limits(from: text)
     }
 
     private static func address(_ text: String, _ option: String) throws(ExitReason) -> NetworkAddress {

@@ -34,6 +34,7 @@ extension EventLoop {
             exchange.pointee.flags.insert(.closesClient)
         }
         if isDraining || own.closes { exchange.pointee.flags.insert(.closesClient) }
+        if isCounted, isBodyOpen { exchange.pointee.bytesIn &+= bodyToCome(client) }
         let written = writeOwn(
             own, to: exchange.pointee.client.index, closes: exchange.pointee.flags.contains(.closesClient),
             withoutBody: exchange.pointee.flags.contains(.answersHead))
@@ -46,6 +47,18 @@ extension EventLoop {
         } else {
             finish(call)
         }
+    }
+
+    /// Bytes of a request's body that nobody waits for before the answer is counted: what its head announced, or of a
+    /// chunked one what has come already.
+    private func bodyToCome(_ client: UnsafeMutablePointer<Connection>) -> UInt64 {
+        guard client.pointee.body.isChunked else {
+            return client.pointee.body.remaining <= UInt64(limits.lingerBytes) ? client.pointee.body.remaining : 0
+        }
+        var reader = client.pointee.body
+        var position = 0
+        while (try? reader.next(client.pointee.input.bytes, at: &position, limits: limits)) != nil {}
+        return UInt64(position)
     }
 
     /// The caller's body is not what its head said: the backend must not take it for whole (must-hold A33).
@@ -117,7 +130,9 @@ extension EventLoop {
             clock: clock, outcome: exchange.pointee.outcome, status: exchange.pointee.status,
             refusal: exchange.pointee.refusal,
             failure: exchange.pointee.outcome == .cut ? exchange.pointee.failure : nil,
-            bytesIn: exchange.pointee.bytesIn, bytesOut: exchange.pointee.bytesOut, apiMicroseconds: elapsed / 1_000,
+            bytesIn: exchange.pointee.bytesIn, bytesOut: exchange.pointee.bytesOut,
+            // The clock is read once a wake-up: what begins and ends in one took less than that, but not nothing.
+            apiMicroseconds: max(1, elapsed / 1_000),
             serviceMicroseconds: service)
     }
 

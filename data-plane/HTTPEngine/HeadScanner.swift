@@ -70,6 +70,8 @@ struct HeadScanner: BitwiseCopyable {
             index &+= 2
             line = index
         }
+        // What begins otherwise will never be a status line, however long it grows (must-hold A48, A53).
+        if kind == .response, lines == 0, !StatusLine.mayBegin(bytes) { throw .requestLine }
         position = Int32(truncatingIfNeeded: index)
         lineStart = Int32(truncatingIfNeeded: line)
         return .needsMore
@@ -121,6 +123,11 @@ struct StatusLine: BitwiseCopyable {
     let status: Int
     let reasonStart: Int
     let isHTTP10: Bool
+
+    /// Whether a status line may begin with these bytes.
+    static func mayBegin(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        zip(bytes, "HTTP/1.".utf8).allSatisfy { $0 == $1 }
+    }
 
     init(_ line: UnsafeRawBufferPointer) throws(Refusal) {
         guard line.count >= 12, line.part(0..<7).elementsEqual("HTTP/1.".utf8),

@@ -63,9 +63,10 @@ package final class NodeAgent: Sendable {
     }
 
     /// Restores the last good snapshot from disk, then follows the controller until the task is cancelled or the node is
-    /// revoked (`status.link`). `changed` hears of every new certificate.
+    /// revoked (`status.link`). `restored` is called when what lay on the disk serves, or nothing did; `changed` hears of
+    /// every new certificate.
     package func run(
-        consumer: any SnapshotConsumer, usage: (any UsageSource)?,
+        consumer: any SnapshotConsumer, usage: (any UsageSource)?, restored: @escaping @Sendable () -> Void = {},
         changed: @escaping @Sendable (NodeCredentials) -> Void = { _ in }
     ) async throws {
         _ = try await credentials()
@@ -75,6 +76,7 @@ package final class NodeAgent: Sendable {
             identity: identity, sealingKey: keys.sealingKey, directory: settings.directory, isNew: isNew,
             consumer: consumer)
         note(await applier.restore(), isPersisted: true)
+        restored()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.followSnapshots(applier) }
             group.addTask { await self.applySnapshots(applier) }

@@ -123,6 +123,7 @@ package final class EffectivePolicy: Sendable {
 
     /// After the backend's head has arrived in `exchange.response`: the rest of backend, then outbound.
     package func runOutbound(_ exchange: inout PolicyExchange) {
+        let backendStatus = exchange.response?.status
         do throws(PolicyFailure) {
             if exchange.backendPosition > 0, exchange.backendPosition <= backend.count,
                 let forward = backend[exchange.backendPosition - 1].step as? ForwardRequest,
@@ -132,19 +133,21 @@ package final class EffectivePolicy: Sendable {
             }
             for placed in backend.dropFirst(exchange.backendPosition) where !(placed.step is ForwardRequest) {
                 if try run(placed, &exchange) == .finished {
-                    _ = answer(&exchange)
+                    exchange.finishAnswer(backendStatus: backendStatus)
                     return
                 }
             }
             _ = try run(outbound[...], &exchange)
-            _ = answer(&exchange)
+            exchange.finishAnswer(backendStatus: backendStatus)
         } catch {
-            fail(error, &exchange)
+            fail(error, &exchange, backendStatus: backendStatus)
         }
     }
 
-    /// An error outside of the policies: prepares the answer and runs on-error.
+    /// An error outside of the policies: prepares the answer and runs on-error. Where inbound has not run yet, the cors
+    /// policies are asked all the same, so that a page can read why it was refused.
     package func runOnError(_ failure: PolicyFailure, _ exchange: inout PolicyExchange) {
+        for policy in cors where exchange.corsState != .matched { policy.decide(&exchange) }
         fail(failure, &exchange)
     }
 
@@ -186,7 +189,7 @@ package final class EffectivePolicy: Sendable {
     }
 
     /// Prepares the answer of an error, lets on-error change it, and gives it the fields that every answer carries.
-    private func fail(_ failure: PolicyFailure, _ exchange: inout PolicyExchange) {
+    private func fail(_ failure: PolicyFailure, _ exchange: inout PolicyExchange, backendStatus: Int? = nil) {
         prepare(failure, &exchange)
         do throws(PolicyFailure) {
             _ = try run(onError[...], &exchange)
@@ -196,7 +199,7 @@ package final class EffectivePolicy: Sendable {
             second.lastError.section = PolicySection.onError.rawValue
             prepare(second, &exchange)
         }
-        _ = answer(&exchange)
+        exchange.finishAnswer(backendStatus: backendStatus)
     }
 
     private func prepare(_ failure: PolicyFailure, _ exchange: inout PolicyExchange) {
@@ -211,7 +214,7 @@ package final class EffectivePolicy: Sendable {
     }
 
     private func answer(_ exchange: inout PolicyExchange) -> InboundOutcome {
-        exchange.finishAnswer()
+        exchange.finishAnswer(backendStatus: nil)
         return .answer
     }
 }

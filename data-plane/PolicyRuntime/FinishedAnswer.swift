@@ -11,7 +11,10 @@ extension FieldName {
 extension PolicyExchange {
     /// Puts `answerFields` on the response. They replace what the backend sent, but for Vary, which is joined
     /// (RFC 9110 section 12.5.5). May be called again.
-    mutating func finishAnswer() {
+    ///
+    /// `backendStatus` is that of the response that the backend sent; its body goes on where neither it nor the status
+    /// was changed.
+    mutating func finishAnswer(backendStatus: Int?) {
         guard var head = response else { return }
         if corsState != .notAsked {
             // The backend's own do not count: a list of two origins is refused by browsers, and an origin that no
@@ -21,23 +24,39 @@ extension PolicyExchange {
             head.fields.remove(.accessControlExposeHeaders)
         }
         for index in 0..<answerFields.count {
-            let name = FieldName(String(decoding: answerFields.name(at: index), as: UTF8.self))
             let value = answerFields.value(at: index)
-            if name == .vary {
+            if answerFields.isNamed(.vary, at: index) {
                 Self.addToVary(value, &head.fields)
             } else {
-                head.fields.set(name, value)
+                let name = answerFields.name(at: index)
+                Self.remove(name, from: &head.fields)
+                head.fields.append(name, value)
             }
         }
-        if head.status == 204 || head.status == 304, responseBody != nil {
+        let isWithoutBody = head.status == 204 || head.status == 304
+        if isWithoutBody, responseBody != nil || head.status != backendStatus {
             responseBody = []
             head.body = .none
+            head.fields.remove(.contentLength)
         }
         response = head
     }
 
+    /// Removes the lines of a name that is there as bytes; to make a `FieldName` of it would cost more than to look.
+    private static func remove(_ name: ArraySlice<UInt8>, from fields: inout HeaderFields) {
+        var index = fields.count - 1
+        while index >= 0 {
+            let other = fields.name(at: index)
+            if other.count == name.count, zip(other, name).allSatisfy({ FieldName.lower($0) == FieldName.lower($1) }) {
+                fields.remove(at: index)
+            }
+            index -= 1
+        }
+    }
+
     /// Adds a name to Vary unless it is there, or `*` is.
     private static func addToVary(_ name: ArraySlice<UInt8>, _ fields: inout HeaderFields) {
+        guard fields.contains(.vary) else { return fields.append(.vary, name) }
         let present = fields.values(of: .vary)
         let names = present.flatMap { $0.split(separator: UInt8(ascii: ",")) }
             .map { part in part.filter { $0 != 0x20 && $0 != 0x09 }.map(FieldName.lower) }

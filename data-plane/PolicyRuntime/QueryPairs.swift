@@ -2,28 +2,44 @@
 
 struct QueryPairs: Sendable {
     /// `name=value` or `name`, percent encoding as received.
-    private(set) var all: [[UInt8]]
+    private(set) var all: [ArraySlice<UInt8>]
 
     init(_ query: [UInt8]) {
-        all = query.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false).map(Array.init)
-        if query.isEmpty { all = [] }
+        all = query.isEmpty ? [] : query.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false)
     }
 
     /// Joined again.
-    var bytes: [UInt8] { Array(all.joined(separator: [UInt8(ascii: "&")])) }
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(all.reduce(all.count) { $0 + $1.count })
+        for (index, pair) in all.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: "&")) }
+            bytes.append(contentsOf: pair)
+        }
+        return bytes
+    }
 
-    mutating func append(_ pair: [UInt8]) { all.append(pair) }
+    mutating func append(_ pair: ArraySlice<UInt8>) { all.append(pair) }
 
     /// Whether the pair has the name; case does not count, as `context.Request.Url.Query` has it.
-    func isNamed(_ pair: [UInt8], _ name: String) -> Bool {
+    func isNamed(_ pair: ArraySlice<UInt8>, _ name: String) -> Bool {
         let written = pair.prefix { $0 != UInt8(ascii: "=") }
+        // Plain letters need no decoding.
+        let isPlain = written.allSatisfy { $0 < 0x80 && $0 != UInt8(ascii: "%") && $0 != UInt8(ascii: "+") }
+        if isPlain {
+            return written.count == name.utf8.count
+                && zip(written, name.utf8).allSatisfy { Self.lower($0) == Self.lower($1) }
+        }
         return PercentCoding.decoded(written, plusIsBlank: true).lowercased() == name.lowercased()
     }
 
+    private static func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
+
     func contains(_ name: String) -> Bool { all.contains { isNamed($0, name) } }
 
-    static func encoded(name: String, value: String) -> [UInt8] {
-        PercentCoding.encoded(name, keeping: []) + [UInt8(ascii: "=")] + PercentCoding.encoded(value, keeping: [])
+    static func encoded(name: String, value: String) -> ArraySlice<UInt8> {
+        (PercentCoding.encoded(name, keeping: []) + [UInt8(ascii: "=")] + PercentCoding.encoded(value, keeping: []))[
+            ...]
     }
 }
 

@@ -24,7 +24,7 @@ extension ValueKind {
             words.contains(text) ? nil : "must be one of: \(words.joined(separator: ", "))"
         case .token: LiteralText.isToken(text) ? nil : "must be a token: letters, digits and !#$%&'*+-.^_`|~"
         case .fieldName: Self.fieldNameRequirement(text)
-        case .fieldValue: LiteralText.isFieldValue(text) ? nil : "may not hold a line break or NUL"
+        case .fieldValue: Self.fieldValueRequirement(text)
         case .reason:
             text.utf8.count <= 128 && text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
                 ? nil : "must be visible ASCII of at most 128 letters"
@@ -42,6 +42,12 @@ extension ValueKind {
     private static func fieldNameRequirement(_ text: String) -> String? {
         guard LiteralText.isToken(text) else { return "must be a token: letters, digits and !#$%&'*+-.^_`|~" }
         return LiteralText.isRestrictedField(text) ? "is a header that cannot be changed" : nil
+    }
+
+    /// Heads that policies make have 64 KiB at most (must-hold, part I).
+    private static func fieldValueRequirement(_ text: String) -> String? {
+        if text.utf8.count > 65_536 { return "must have at most 65536 bytes" }
+        return LiteralText.isFieldValue(text) ? nil : "may not hold a line break or NUL"
     }
 
     private static func isMediaType(_ text: String) -> Bool {

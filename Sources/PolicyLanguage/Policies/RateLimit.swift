@@ -11,11 +11,13 @@ extension PolicyDeclaration {
         attributes: [
             .init("calls", .integer(1...1_000_000_000), "Calls in a period.", required: true),
             .init("renewal-period", .integer(1...300), "Length of the period, seconds.", required: true),
-            .init("retry-after-header-name", .token, "Header of a refusal that says how long.", default: "Retry-After"),
+            .init(
+                "retry-after-header-name", .fieldName, "Header of a refusal that says how long.", default: "Retry-After"
+            ),
             .init("retry-after-variable-name", .text(atMost: 256), "Variable with the same."),
-            .init("remaining-calls-header-name", .token, "Response header with the calls that are left."),
+            .init("remaining-calls-header-name", .fieldName, "Response header with the calls that are left."),
             .init("remaining-calls-variable-name", .text(atMost: 256), "Variable with the same."),
-            .init("total-calls-header-name", .token, "Response header with `calls`."),
+            .init("total-calls-header-name", .fieldName, "Response header with `calls`."),
         ],
         children: [
             limited(

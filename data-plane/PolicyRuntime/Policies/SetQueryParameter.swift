@@ -8,12 +8,14 @@ final class SetQueryParameter: PolicyStep {
 
     private let action: String
     private let name: String
-    private let values: [String]
+    /// `name=value`, encoded.
+    private let pairs: [ArraySlice<UInt8>]
 
     init(_ policy: CheckedPolicy, in surroundings: StepSurroundings) throws(PolicyCompileFailure) {
-        name = try policy.required("name")
+        let name = try policy.required("name")
+        self.name = name
         action = try policy.required("exists-action")
-        values = try policy.texts(of: "value")
+        pairs = try policy.texts(of: "value").map { QueryPairs.encoded(name: name, value: $0) }
     }
 
     func run(_ exchange: inout PolicyExchange) throws(PolicyFailure) -> StepOutcome {
@@ -30,25 +32,25 @@ final class SetQueryParameter: PolicyStep {
 
     /// The query with the parameter set; what is not named stays as received, byte for byte.
     private func changed(_ query: [UInt8]?) -> [UInt8]? {
-        let pairs = QueryPairs(query ?? [])
-        let isPresent = pairs.contains(name)
+        let received = QueryPairs(query ?? [])
+        let isPresent = received.contains(name)
         if action == "skip", isPresent { return query }
         if action == "delete", !isPresent { return query }
         var result = QueryPairs([])
         var isPlaced = false
-        for pair in pairs.all {
-            guard pairs.isNamed(pair, name), action != "append" else {
+        for pair in received.all {
+            guard received.isNamed(pair, name), action != "append" else {
                 result.append(pair)
                 continue
             }
             // New values stand where the first old one stood.
             if action == "override", !isPlaced {
-                for value in values { result.append(QueryPairs.encoded(name: name, value: value)) }
+                for pair in pairs { result.append(pair) }
                 isPlaced = true
             }
         }
         if action != "delete", !isPlaced {
-            for value in values { result.append(QueryPairs.encoded(name: name, value: value)) }
+            for pair in pairs { result.append(pair) }
         }
         return result.all.isEmpty ? nil : result.bytes
     }

@@ -95,7 +95,7 @@ let controlPlane: [Target] = [
     room(
         "NodeService", in: "control-plane",
         uses: "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
-        "ResourceStore", "Cryptography", hummingbird, logging, httpTypes, nioCore, nioSSL),
+        "ResourceStore", "Cryptography", hummingbird, hummingbirdTLS, logging, httpTypes, nioCore, nioSSL),
     room(
         "ManagementREST", in: "control-plane",
         uses: "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",

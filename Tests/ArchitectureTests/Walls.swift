@@ -61,7 +61,8 @@ let walls: [Room] = [
         "control-plane/NodeService",
         uses: [
             "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
-            "ResourceStore", "Cryptography", "Hummingbird", "Logging", "HTTPTypes", "NIOCore", "NIOSSL",
+            "ResourceStore", "Cryptography", "Hummingbird", "HummingbirdTLS", "Logging", "HTTPTypes", "NIOCore",
+            "NIOSSL",
         ], system: ["Synchronization"]),
     room(
         "control-plane/ManagementREST",

@@ -61,6 +61,9 @@ enum Schema {
                         PRIMARY KEY (bucket, api, operation, product, subscription, user)) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("3 usage digests") { db in
+            try db.execute(sql: "ALTER TABLE usage_batch ADD COLUMN digest TEXT NOT NULL DEFAULT ''")
+        }
         return migrator
     }
 }

@@ -8,7 +8,7 @@ package final class StoreWriter {
     package let reader: StoreReader
     package let actor: Actor
     /// The revision that this transaction makes, if it changes anything.
-    package let revision: Revision
+    package private(set) var revision: Revision
     /// The time of all that is written, seconds since 1970.
     package let now: Double
     let db: Database
@@ -20,6 +20,14 @@ package final class StoreWriter {
         self.revision = revision
         reader = StoreReader(db: db)
         now = (Date().timeIntervalSince1970 * 1000).rounded() / 1000
+    }
+
+    /// Moves this transaction's revision up to `revision`: the store was put back to an older state, and its nodes have
+    /// seen that far (must-hold H18). Only before anything is changed; false where it is not higher.
+    package func moveRevision(to revision: Revision) -> Bool {
+        guard !hasChanged, revision > self.revision else { return false }
+        self.revision = revision
+        return true
     }
 
     /// Whether this transaction has made its revision.

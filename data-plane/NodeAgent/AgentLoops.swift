@@ -81,6 +81,7 @@ extension NodeAgent {
             }
             do {
                 let outcome = try await applier.take(event) { try await self.fetch($0) }
+                if case .incomplete = outcome, await isReplaced() { continue }
                 note(outcome, isPersisted: await applier.isPersisted)
             } catch {
                 note(error, during: "blobs")
@@ -90,6 +91,15 @@ extension NodeAgent {
                 try? await Task.sleep(for: .milliseconds(500))
             }
         }
+    }
+
+    /// Whether a newer root is here, or comes soon: the controller gives the blobs of its last two roots alone.
+    private func isReplaced() async -> Bool {
+        for _ in 0..<2 {
+            if newestEvent.withLock({ $0 != nil }) { return true }
+            await arrivals.wait(atMost: .seconds(1))
+        }
+        return newestEvent.withLock { $0 != nil }
     }
 
     /// Blobs by hash; in several requests where they are many.

@@ -91,7 +91,7 @@ let controlPlane: [Target] = [
     room(
         "SnapshotPublisher", in: "control-plane",
         uses: "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography",
-        "PolicyLanguage", "JSONDocuments"),
+        "ApiImport", "PolicyLanguage", "JSONDocuments"),
     room(
         "NodeService", in: "control-plane",
         uses: "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",

@@ -54,7 +54,8 @@ let walls: [Room] = [
     room(
         "control-plane/SnapshotPublisher",
         uses: [
-            "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography", "PolicyLanguage",
+            "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography", "ApiImport",
+            "PolicyLanguage",
             "JSONDocuments",
         ], system: ["Synchronization"]),
     room(

@@ -23,6 +23,7 @@ package final class Management: Sendable {
     package let logger: Logger
     let operations: OperationResults
     let throttle = TokenThrottle()
+    let federation: FederatedIssuers
     let refusals: RefusalAudit
     let limits = RequestLimits()
 
@@ -42,6 +43,7 @@ package final class Management: Sendable {
         self.fetch = fetch
         self.logger = logger
         operations = OperationResults(key: operationKey)
+        federation = FederatedIssuers(fetch: fetch)
         refusals = RefusalAudit(store: store)
     }
 

@@ -69,7 +69,7 @@ let walls: [Room] = [
         uses: [
             "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
             "UsageReports", "WebClient", "Cryptography", "JSONDocuments", "Hummingbird", "Logging",
-            "HTTPTypes", "NIOCore",
+            "HTTPTypes", "HummingbirdCore", "NIOCore",
         ], system: ["Synchronization"]),
     executable(
         "gatehouse-controller", "control-plane/Controller",
@@ -78,7 +78,7 @@ let walls: [Room] = [
             "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography",
             "JSONWebTokens",
             "WebClient", "JSONDocuments", "ArgumentParser", "ServiceLifecycle", "Hummingbird", "HummingbirdTLS",
-            "Logging",
+            "NIOCore", "NIOSSL", "UnixSignals", "PolicyLanguage", "Logging",
         ]),
 
     // data-plane: a gateway node

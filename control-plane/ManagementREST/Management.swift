@@ -26,7 +26,7 @@ package final class Management: Sendable {
     let refusals: RefusalAudit
     let limits = RequestLimits()
 
-    /// - Parameter operationKey: 32 random bytes that outlive a restart.
+    /// `operationKey` is 32 random bytes that outlive a restart.
     package init(
         store: ResourceStore, context: ResourceContext, access: Access, issuer: TokenIssuer,
         cluster: any ClusterView, serviceName: String, publicURL: String, operationKey: [UInt8],

@@ -40,10 +40,8 @@ package final class StoreWriter {
         return "\"\(Data(bytes).base64EncodedString())\""
     }
 
-    /// Makes or replaces a resource. One that stays as it is keeps its ETag and makes no revision, unless `touching`.
-    /// - Parameters:
-    ///   - touching: writes also what is equal (a secret of it has changed).
-    ///   - detail: what the change row says beside.
+    /// Makes or replaces a resource. One that stays as it is keeps its ETag and makes no revision, unless `touching` (a
+    /// secret of it has changed). `detail` is what the change row says beside.
     @discardableResult
     package func put(
         _ id: ResourceID, kind: String, properties: JSONValue, touching: Bool = false, detail: String = ""

@@ -150,7 +150,7 @@ let testTargets: [Target] = [
     tests(of: "CredentialManager"),
     tests(of: "UsageReports"),
     tests(of: "SnapshotPublisher"),
-    tests(of: "NodeService"),
+    tests(of: "NodeService", uses: hummingbird, logging),
     tests(of: "ManagementREST", uses: hummingbird),
     tests(of: "HTTPEngine"),
     tests(of: "RequestRouting"),

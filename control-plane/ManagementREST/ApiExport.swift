@@ -28,6 +28,8 @@ enum ApiExport {
                 "id": .string(call.context.armID(api.id)), "type": "Microsoft.ApiManagement/service/apis",
                 "name": .string(api.name),
                 "properties": ["format": .string(format), "value": ["link": .string("\(link)?\(query)")]],
+                // Where clients of older versions look.
+                "format": .string(format), "value": ["link": .string("\(link)?\(query)")],
             ], etag: api.etag)
     }
 

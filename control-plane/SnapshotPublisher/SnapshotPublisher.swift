@@ -263,10 +263,12 @@ package actor SnapshotPublisher {
                         signature: [UInt8](signature)))
             }
         }
-        try await keep(records, fresh)
+        let named = Set(blobs.values.map(\.sha256))
+        let retired = (newest[Gateways.defaultName]?.hashes ?? []).subtracting(named)
+        try await keep(records, fresh, retired: retired, version: build.version)
         for (hash, bytes) in fresh { cache[hash] = bytes }
         former = newest
-        let needed = Set(blobs.values.map(\.sha256)).union(former.values.flatMap(\.hashes))
+        let needed = named.union(former.values.flatMap(\.hashes))
         cache = cache.filter { needed.contains($0.key) }
         newest = newest.filter { name, _ in published.contains { $0.gateway.lowercased() == name } }
         for root in published {
@@ -276,13 +278,17 @@ package actor SnapshotPublisher {
     }
 
     /// Keeps roots and blobs, for comparing and restoring; forgets the oldest.
-    private func keep(_ records: [SnapshotRecord], _ fresh: [String: [UInt8]]) async throws {
+    private func keep(
+        _ records: [SnapshotRecord], _ fresh: [String: [UInt8]], retired: Set<String>, version: Revision
+    ) async throws {
         _ = try await store.write(by: .controller) { writer in
             for (hash, bytes) in fresh { try writer.putBlob(hash, bytes) }
+            try writer.retireBlobs(retired, from: version)
             for record in records {
                 try writer.putSnapshot(record)
                 try writer.dropSnapshots(gateway: record.gateway, keep: Self.rootsKept)
             }
+            try writer.dropRetiredBlobs()
         }
     }
 }

@@ -37,7 +37,8 @@ final class NodeLink: Sendable {
                 NodeSettings(
                     directory: settings.directory, controller: settings.controller, authority: authority,
                     token: { try Self.readToken(tokenFile) }, name: settings.name,
-                    hostNames: [ProcessInfo.processInfo.hostName], software: "gatehouse-gateway \(GatewayVersion.text)"))
+                    hostNames: [ProcessInfo.processInfo.hostName], software: "gatehouse-gateway \(GatewayVersion.text)")
+            )
             let complaints = Task { await complain(agent) }
             defer { complaints.cancel() }
             credentials = try await agent.credentials()
@@ -58,7 +59,8 @@ final class NodeLink: Sendable {
     }
 
     private static func readAuthority(_ path: String) throws(ExitReason) -> String {
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8) else {
+        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
+        else {
             throw .cannotStart("can't read \(path): --ca must name the file with the cluster's CA")
         }
         return text
@@ -99,7 +101,8 @@ final class NodeLink: Sendable {
             }
             signal.finish()
             if agent.status.link == .revoked {
-                FileHandle.standardError.write(Data("gatehouse-gateway: this node was revoked; it drains and ends\n".utf8))
+                FileHandle.standardError.write(
+                    Data("gatehouse-gateway: this node was revoked; it drains and ends\n".utf8))
                 kill(getpid(), SIGTERM)
             }
         }
@@ -107,7 +110,8 @@ final class NodeLink: Sendable {
             while !Task.isCancelled {
                 let now = agent.status
                 status.controller(
-                    isReachable: now.link == .reachable, lastContact: now.lastContact.map { Int64($0.timeIntervalSince1970) })
+                    isReachable: now.link == .reachable,
+                    lastContact: now.lastContact.map { Int64($0.timeIntervalSince1970) })
                 try? await Task.sleep(for: .milliseconds(500))
             }
         }

@@ -22,12 +22,14 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let x509 = Target.Dependency.product(name: "X509", package: "swift-certificates")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -89,20 +91,22 @@ let controlPlane: [Target] = [
     room(
         "SnapshotPublisher", in: "control-plane",
         uses: "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography",
-        "PolicyLanguage", "JSONDocuments"),
+        "ApiImport", "PolicyLanguage", "JSONDocuments"),
     room(
         "NodeService", in: "control-plane",
         uses: "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
-        "ResourceStore", "Cryptography", hummingbird, logging, httpTypes, nioCore, nioSSL),
+        "ResourceStore", "Cryptography", hummingbird, hummingbirdTLS, logging, httpTypes, nioCore, nioSSL),
     room(
         "ManagementREST", in: "control-plane",
         uses: "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
-        "UsageReports", "WebClient", "Cryptography", "JSONDocuments", hummingbird, logging, httpTypes, nioCore),
+        "UsageReports", "WebClient", "Cryptography", "JSONDocuments", hummingbird, logging, httpTypes, nioCore,
+        hummingbirdCore),
     executable(
         "gatehouse-controller", in: "control-plane", folder: "Controller",
         uses: "ResourceStore", "ApiImport", "AccessControl", "Resources", "CredentialManager", "UsageReports",
         "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography", "JSONWebTokens",
-        "WebClient", "JSONDocuments", argumentParser, serviceLifecycle, hummingbird, hummingbirdTLS, logging, nioCore,
+        "WebClient", "JSONDocuments", argumentParser, serviceLifecycle, hummingbird, hummingbirdTLS, unixSignals,
+        "PolicyLanguage", logging, nioCore,
         nioSSL),
 ]
 
@@ -146,7 +150,7 @@ let testTargets: [Target] = [
     tests(of: "CredentialManager"),
     tests(of: "UsageReports"),
     tests(of: "SnapshotPublisher"),
-    tests(of: "NodeService"),
+    tests(of: "NodeService", uses: hummingbird, logging),
     tests(of: "ManagementREST", uses: hummingbird),
     tests(of: "HTTPEngine"),
     tests(of: "RequestRouting"),

@@ -118,7 +118,11 @@ package enum NodeServiceErrorCode: String, Codable, Hashable, Sendable {
     case batchConflict = "BatchConflict"
     /// 400 to POST usage: the batch can't be counted; sending it again does not help.
     case badBatch = "BadBatch"
+    case badCertificateRequest = "BadCertificateRequest"
     case tooManyRequests = "TooManyRequests"
+    case requestTooLarge = "RequestTooLarge"
+    case notImplemented = "NotImplemented"
+    case internalError = "InternalServerError"
     case notFound = "NotFound"
     case unavailable = "Unavailable"
 }

@@ -17,11 +17,8 @@ package struct JSONFault: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 package enum JSONReader {
-    /// Reads one document.
-    /// - Parameters:
-    ///   - depthMax: arrays and objects inside each other.
-    /// - Throws: `JSONFault` with the place. A name that stands twice in an object is a fault, for readers differ in
-    ///   which one they take.
+    /// Reads one document, with at most `depthMax` arrays and objects inside each other. Throws `JSONFault` with the
+    /// place. A name that stands twice in an object is a fault, for readers differ in which one they take.
     package static func read(_ bytes: [UInt8], depthMax: Int = 64) throws(JSONFault) -> JSONValue {
         var reader = Reader(bytes: bytes, depthMax: depthMax)
         reader.skipByteOrderMark()

@@ -1,8 +1,7 @@
 // Writes JSON: compact, members in their own order or sorted.
 
 extension JSONValue {
-    /// Compact JSON in UTF-8.
-    /// - Parameter sorted: members by name, so that equal values give equal bytes.
+    /// Compact JSON in UTF-8. `sorted`: members by name, so that equal values give equal bytes.
     package func encoded(sorted: Bool = false) -> [UInt8] {
         var bytes: [UInt8] = []
         write(into: &bytes, sorted: sorted)

@@ -99,6 +99,7 @@ struct DescriptionCorpusTests {
                 Issue.record("\(file) is taken")
             } catch {
                 let failure = error
+                #expect(failure.problems.count == 1, "\(file) has one fault")
                 for part in parts { #expect(failure.description.contains(part), "\(file): \(failure)") }
                 let isOneLine = failure.description.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
                 #expect(isOneLine, "\(file)")

@@ -54,6 +54,16 @@ import Testing
         #expect((text?.utf8.count ?? 0) < 200_000)
     }
 
+    @Test func aRepresentationNamesItsType() {
+        let text = SchemaSample.text(forType: "Pet", in: document, contentType: "application/json")
+        #expect(text?.hasPrefix("{\n  \"id\": 0,\n") ?? false)
+        #expect(SchemaSample.text(forType: "Dog", in: document, contentType: "application/json") == nil)
+        let xml = SchemaSample.text(forType: "Pet", in: document, contentType: "application/xml")
+        #expect(xml?.hasPrefix("<Pet>\n  <id>0</id>\n") ?? false)
+        let definitions: JSONValue = ["definitions": ["A": ["type": "boolean"]]]
+        #expect(SchemaSample.text(forType: "A", in: definitions, contentType: "application/json") == "true")
+    }
+
     @Test func textIsJSONOrXML() {
         let schema: JSONValue = ["properties": ["a b": ["type": "integer"], "c": ["enum": ["<&"]]]]
         #expect(

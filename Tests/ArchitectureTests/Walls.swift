@@ -54,21 +54,23 @@ let walls: [Room] = [
     room(
         "control-plane/SnapshotPublisher",
         uses: [
-            "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography", "PolicyLanguage",
+            "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography", "ApiImport",
+            "PolicyLanguage",
             "JSONDocuments",
         ], system: ["Synchronization"]),
     room(
         "control-plane/NodeService",
         uses: [
             "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
-            "ResourceStore", "Cryptography", "Hummingbird", "Logging", "HTTPTypes", "NIOCore", "NIOSSL",
+            "ResourceStore", "Cryptography", "Hummingbird", "HummingbirdTLS", "Logging", "HTTPTypes", "NIOCore",
+            "NIOSSL",
         ], system: ["Synchronization"]),
     room(
         "control-plane/ManagementREST",
         uses: [
             "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
             "UsageReports", "WebClient", "Cryptography", "JSONDocuments", "Hummingbird", "Logging",
-            "HTTPTypes", "NIOCore",
+            "HTTPTypes", "HummingbirdCore", "NIOCore",
         ], system: ["Synchronization"]),
     executable(
         "gatehouse-controller", "control-plane/Controller",
@@ -77,7 +79,7 @@ let walls: [Room] = [
             "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography",
             "JSONWebTokens",
             "WebClient", "JSONDocuments", "ArgumentParser", "ServiceLifecycle", "Hummingbird", "HummingbirdTLS",
-            "Logging",
+            "NIOCore", "NIOSSL", "UnixSignals", "PolicyLanguage", "Logging",
         ]),
 
     // data-plane: a gateway node

@@ -44,7 +44,7 @@ import Testing
         }
         #expect(try await applier.take(try bench.event(1), fetch: wrong).text.hasPrefix("refused BlobMismatch"))
         #expect(bench.asked.withLock { $0 } == [3, 3])
-        #expect(try await applier.take(try bench.event(1), fetch: bench.none).text.hasPrefix("refused BlobMissing"))
+        #expect(try await applier.take(try bench.event(1), fetch: bench.none).text.hasPrefix("incomplete BlobMissing"))
         #expect(bench.consumer.versions.isEmpty)
         #expect(try await applier.take(try bench.event(1), fetch: bench.fetch).text == "applied 1")
     }
@@ -169,6 +169,7 @@ extension ApplyOutcome {
         case .applied(let version): "applied \(version)"
         case .unchanged: "unchanged"
         case .refused(_, let reason): "refused \(reason)"
+        case .incomplete(_, let reason): "incomplete \(reason)"
         }
     }
 }

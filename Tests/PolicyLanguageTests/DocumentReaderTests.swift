@@ -117,7 +117,12 @@ import Testing
 
     @Test func anExpressionWithoutEndHasAPlace() throws {
         let text = "<policies>\n<inbound><set-status code=\"@(a(\" /></inbound>\n</policies>"
-        let fault = try #require(read(text, .rawxml))
-        #expect(fault.line >= 2)
+        let problem = try #require(Checks.problems(text).first)
+        #expect(problem.target == "set-status" && problem.line == 2 && problem.column == 11)
+        #expect(problem.message.contains("does not end"))
+        let spilling = Checks.document("<set-method x=\"@(a.\" y=\"b\">GET</set-method>", in: .inbound)
+        #expect(Checks.problems(spilling).contains { $0.target == "set-method" })
+        let many = String(repeating: "<a b=\"@(\"/>", count: 20_000)
+        #expect(read("<policies>\(many)</policies>", .rawxml) != nil, "I12: the work does not grow with the square")
     }
 }

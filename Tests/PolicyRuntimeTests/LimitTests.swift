@@ -299,6 +299,28 @@ struct SystemLikeGenerator {
         #expect(call(raised).response?.status == 403)
     }
 
+    @Test func I43_a_quota_outlives_the_process() throws {
+        let first = state()
+        let quota = "<quota calls=\"3\" bandwidth=\"100\" renewal-period=\"100\" />"
+        for _ in 0..<2 { #expect(call(try policy(quota, state: first), bytes: 10).response?.status == 200) }
+        let written = try JSONEncoder().encode(first.quotaRecords())
+        let second = state()
+        second.restore(try JSONDecoder().decode([QuotaRecord].self, from: written))
+        #expect(second.quotaRecords() == first.quotaRecords())
+        #expect(call(try policy(quota, state: second)).response?.status == 200)
+        #expect(call(try policy(quota, state: second)).response?.status == 403)
+        let third = state()
+        clock.now += 1_000
+        third.restore(first.quotaRecords())
+        #expect(third.quotaRecords().isEmpty, "that period is over")
+        var broken = first.quotaRecords()
+        broken[0].number = .max
+        broken[0].length = .max
+        broken[0].calls = -5
+        third.restore(broken)
+        #expect(call(try policy(quota, state: third)).response?.status == 200)
+    }
+
     @Test func I41_calls_refused_later_are_given_back() throws {
         let policy = try Calls.chain(
             product: "<policies><inbound><quota calls=\"1\" renewal-period=\"0\" /></inbound></policies>",

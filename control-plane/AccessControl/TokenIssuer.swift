@@ -19,9 +19,7 @@ package struct TokenIssuer: Sendable {
     private let signer: TokenSigner
     private let verifier: TokenVerifier
 
-    /// - Parameters:
-    ///   - key: RSA, PKCS#8 PEM.
-    ///   - keyID: names the key in tokens and in the key set.
+    /// `key` is RSA, PKCS#8 PEM; `keyID` names it in tokens and in the key set.
     package init(tenantID: String, publicURL: String, key: String, keyID: String) throws {
         self.tenantID = tenantID
         self.publicURL = publicURL

@@ -14,7 +14,7 @@ package enum ApiImporter {
         var check = ReferenceCheck(root)
         try checkShape(root, format)
         check.run()
-        guard check.problems.isEmpty else { throw ImportFailure(check.problems) }
+        if let problem = check.combined { throw ImportFailure([problem]) }
         let info = root["info"]?.members ?? JSONObject()
         let displayName = try title(info, options)
         var reader = OperationReader(root: root, format: format, options: options)

@@ -47,6 +47,12 @@ package struct ImportedSchema: Hashable, Sendable {
     package var contentType: String
     /// `{ "components": { "schemas": … } }` or `{ "definitions": … }`.
     package var document: JSONValue
+
+    package init(id: String, contentType: String, document: JSONValue) {
+        self.id = id
+        self.contentType = contentType
+        self.document = document
+    }
 }
 
 package struct ImportedApi: Sendable {

@@ -69,6 +69,9 @@ extension OperationReader {
                 contracts.template.append(contract(of: declared, site, name: name, isRequired: true))
             } else if site.template.wildcards.contains(name) {
                 contracts.template.append(["name": .string(name), "type": "string", "required": true, "values": []])
+            } else if site.template.isInQuery(name) {
+                // The real service drops what a path's key says of the query and no parameter declares (fact 72).
+                contracts.urlTemplate = PathTemplate.dropping(name, from: contracts.urlTemplate)
             } else {
                 missing.append(name)
             }
@@ -81,7 +84,7 @@ extension OperationReader {
                 "The operation \(site.method.uppercased()) \(site.template.text)\(id) has no parameter \(names) declared as "
                     + "'in: path'.")
         }
-        var separator = site.template.text.contains("?") ? "&" : "?"
+        var separator = contracts.urlTemplate.contains("?") ? "&" : "?"
         for parameter in parameters where parameter.location == "query" {
             if inQuery.contains(parameter.name) { continue }
             let isPartOfTemplate =

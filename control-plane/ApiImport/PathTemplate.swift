@@ -72,6 +72,20 @@ struct PathTemplate: Hashable, Sendable {
         return parts.count > 1 ? "\(path)?\(parts[1])" : path
     }
 
+    /// Whether a parameter stands behind the `?` alone.
+    func isInQuery(_ name: String) -> Bool {
+        guard let question = text.firstIndex(of: "?") else { return false }
+        return !text[..<question].contains("{\(name)}") && text[question...].contains("{\(name)}")
+    }
+
+    /// The template without the pairs of its query that name the parameter.
+    static func dropping(_ name: String, from template: String) -> String {
+        let parts = template.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { return template }
+        let kept = parts[1].split(separator: "&").filter { !$0.contains("{\(name)}") }
+        return kept.isEmpty ? String(parts[0]) : "\(parts[0])?\(kept.joined(separator: "&"))"
+    }
+
     /// The names that the query of the template sets.
     var queryNames: [String] {
         guard let question = text.firstIndex(of: "?") else { return [] }

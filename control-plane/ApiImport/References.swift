@@ -170,6 +170,14 @@ struct ReferenceCheck {
         }
     }
 
+    /// All faults as one: a document of many files has one fault, however many references show it.
+    var combined: ImportProblem? {
+        guard let first = problems.first else { return nil }
+        let others = problems.dropFirst().prefix(9).map(\.description)
+        let rest = problems.count > 10 ? ["and \(problems.count - 10) more"] : []
+        return ImportProblem(place: first.place, message: ([first.message] + others + rest).joined(separator: " "))
+    }
+
     private mutating func check(_ reference: String, _ value: JSONValue, _ pointer: JSONPointer, isAddressed: Bool) {
         // An anchor (`#name`) or a reference relative to `$id` is JSON Schema's business and is kept as it is.
         let isAnchor = reference.hasPrefix("#") && reference.count > 1 && !reference.hasPrefix("#/")

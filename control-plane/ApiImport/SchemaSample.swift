@@ -29,6 +29,14 @@ package enum SchemaSample {
         return text(of: sample)
     }
 
+    /// The sample of a representation that names its type: `document` is that of the schema resource `schemaId`, `typeName`
+    /// the schema in it. nil when there is no such type.
+    package static func text(forType typeName: String, in document: JSONValue, contentType: String) -> String? {
+        let schemas = document[path: "components.schemas"] ?? document["definitions"]
+        guard let schema = schemas?[typeName] else { return nil }
+        return text(forSchema: schema, in: document, contentType: contentType, name: typeName)
+    }
+
     /// A value as JSON on several lines, two blanks a level.
     package static func text(of value: JSONValue) -> String {
         var text = ""

@@ -56,7 +56,7 @@ struct ControllerDirectory {
         defer { close(descriptor) }
         var rest = bytes[...]
         while !rest.isEmpty {
-            let count = Array(rest).withUnsafeBytesOfFile(descriptor)
+            let count = Glibc.write(descriptor, Array(rest), rest.count)
             guard count > 0 else { throw failure("can't write \(temporary)") }
             rest = rest.dropFirst(count)
         }
@@ -109,9 +109,4 @@ struct ControllerDirectory {
         }
         return key
     }
-}
-
-extension [UInt8] {
-    /// `write(2)` of as much as the kernel takes.
-    fileprivate func withUnsafeBytesOfFile(_ descriptor: Int32) -> Int { Glibc.write(descriptor, self, count) }
 }

@@ -49,6 +49,8 @@ struct Restore: AsyncParsableCommand {
             throw ProcessFailure(.failed, "\(from) is no sound copy of a controller's database")
         }
         let revision = store.revision
+        // Another ledger than the one that stood here: nodes send it again what it may lack (must-hold H20).
+        _ = try await store.write(by: .controller) { try $0.setLedgerIncarnation(nil) }
         try store.close()
         for suffix in ["-wal", "-shm"] {
             unlink(place.database + suffix)

@@ -23,10 +23,11 @@ package final class Management: Sendable {
     package let logger: Logger
     let operations: OperationResults
     let throttle = TokenThrottle()
+    let federation: FederatedIssuers
     let refusals: RefusalAudit
     let limits = RequestLimits()
 
-    /// - Parameter operationKey: 32 random bytes that outlive a restart.
+    /// `operationKey` is 32 random bytes that outlive a restart.
     package init(
         store: ResourceStore, context: ResourceContext, access: Access, issuer: TokenIssuer,
         cluster: any ClusterView, serviceName: String, publicURL: String, operationKey: [UInt8],
@@ -42,6 +43,7 @@ package final class Management: Sendable {
         self.fetch = fetch
         self.logger = logger
         operations = OperationResults(key: operationKey)
+        federation = FederatedIssuers(fetch: fetch)
         refusals = RefusalAudit(store: store)
     }
 

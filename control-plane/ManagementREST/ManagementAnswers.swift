@@ -14,7 +14,7 @@ extension Management {
         let target = RequestTarget(path: uri.path, query: uri.query)
         let method = RouteMethod(rawValue: inquiry.request.method.rawValue)
         if let answer = try await openRoute(inquiry, target, method) { return answer }
-        let caller = try authenticate(inquiry)
+        let caller = try await authenticate(inquiry)
         guard limits.begin(caller.objectID) else {
             var refusal = Refusal(.tooManyRequests, "Too many requests at once; try again in a second.")
             refusal.retryAfterSeconds = 1
@@ -56,7 +56,7 @@ extension Management {
     }
 
     /// The caller that the bearer token proves.
-    private func authenticate(_ inquiry: Inquiry) throws -> Caller {
+    private func authenticate(_ inquiry: Inquiry) async throws -> Caller {
         let lines = inquiry.headerLines("Authorization")
         guard let line = lines.first, lines.count == 1, line.lowercased().hasPrefix("bearer ") else {
             refusals.unauthenticated(address: inquiry.address)
@@ -68,13 +68,18 @@ extension Management {
             refusals.unauthenticated(address: inquiry.address)
             throw unauthenticated(.authenticationFailed, "Authentication failed. The bearer token is empty.")
         }
-        guard let object = issuer.principal(of: token, now: now()),
-            let principal = access.directory.principal(object: object)
-        else {
+        guard let principal = await principal(of: token) else {
             refusals.unauthenticated(address: inquiry.address)
             throw unauthenticated(.invalidToken, "The access token is invalid, expired, or not for this resource.")
         }
         return Caller(objectID: principal.objectID, applicationID: principal.clientID, name: principal.displayName)
+    }
+
+    /// The principal that a token of our own issuer, or of one that a principal's federation names, proves.
+    private func principal(of token: String) async -> Principal? {
+        let directory = access.directory
+        if let object = issuer.principal(of: token, now: now()) { return directory.principal(object: object) }
+        return await federation.principal(of: token, in: directory, now: now())
     }
 
     private func unauthenticated(_ code: Refusal.Code, _ message: String) -> Refusal {

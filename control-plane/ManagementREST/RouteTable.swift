@@ -6,7 +6,7 @@ package enum RouteTable {
     package static let service: [Route] =
         ServiceRoutes.all + Kinds.all.flatMap(KindRoutes.routes) + ViewRoutes.all + SubscriptionRoutes.all
         + NamedValueRoutes.all + GatewayRoutes.all + ReportRoutes.all + OperationRoutes.all + PrincipalRoutes.all
-        + ClusterRoutes.all + AuditRoutes.all
+        + ClusterRoutes.all + AuditRoutes.all + ApiExport.routes
 
     /// Below `{scope}/providers/Microsoft.Authorization`.
     package static let authorization: [Route] = AuthorizationRoutes.all

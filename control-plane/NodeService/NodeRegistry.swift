@@ -60,6 +60,8 @@ package actor NodeRegistry {
         return node.record
     }
 
+    package func isRevoked(_ id: String) -> Bool { nodes[id]?.record.isRevoked ?? false }
+
     /// A sign of life.
     package func heard(_ id: String, address: String) {
         guard nodes[id] != nil else { return }

@@ -8,12 +8,18 @@ package enum UsageIntake {
     /// No counter of a batch can be larger: 2^53.
     private static let counterMax: UInt64 = 1 << 53
 
-    /// nil where a name is too long, a bucket is no quarter of an hour, or a counter can't be.
-    package static func rows(_ batch: UsageBatch) -> [UsageRow]? {
+    /// A bucket further ahead of the controller's clock counts under its present one (must-hold H39).
+    private static let aheadMax: Int64 = 3600
+    private static let bucketSeconds: Int64 = 900
+
+    /// nil where a name is too long, a bucket is no quarter of an hour, or a counter can't be. `now`: seconds since 1970.
+    package static func rows(_ batch: UsageBatch, now: Double) -> [UsageRow]? {
         guard batch.records.count <= recordsMax else { return nil }
+        let present = Int64(now) / bucketSeconds * bucketSeconds
         var rows: [UsageRow] = []
         for record in batch.records {
-            guard let row = row(record) else { return nil }
+            guard var row = row(record) else { return nil }
+            if row.bucket > present + aheadMax { row.bucket = present }
             rows.append(row)
         }
         return rows
@@ -29,7 +35,9 @@ package enum UsageIntake {
             counters.serviceTimeSum, counters.serviceTimeMax,
         ]
         guard names.allSatisfy({ $0.utf8.count <= nameBytesMax }), values.allSatisfy({ $0 <= counterMax }),
-            key.bucket % 900 == 0, key.bucket >= 0
+            key.bucket % bucketSeconds == 0, key.bucket >= 0, counters.total > 0,
+            counters.apiTimeMin <= counters.apiTimeMax,
+            counters.serviceCalls == 0 || counters.serviceTimeMin <= counters.serviceTimeMax
         else { return nil }
         var row = UsageRow()
         row.bucket = key.bucket

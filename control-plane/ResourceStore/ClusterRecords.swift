@@ -119,8 +119,25 @@ extension StoreWriter {
     }
 
     package func putBlob(_ hash: String, _ bytes: [UInt8]) throws {
-        try db.cachedStatement(sql: "INSERT OR IGNORE INTO blob (hash, bytes) VALUES (?, ?)")
-            .execute(arguments: [hash, Data(bytes)])
+        try db.cachedStatement(
+            sql: "INSERT INTO blob (hash, bytes) VALUES (?, ?) ON CONFLICT DO UPDATE SET retired = NULL"
+        ).execute(arguments: [hash, Data(bytes)])
+    }
+
+    /// The newest roots name these no more, from `version` on. They stay as long as a root that named them is kept.
+    package func retireBlobs(_ hashes: some Collection<String>, from version: Revision) throws {
+        for hash in hashes {
+            try db.cachedStatement(sql: "UPDATE blob SET retired = ? WHERE hash = ?").execute(arguments: [
+                version, hash,
+            ])
+        }
+    }
+
+    /// Forgets blobs that no kept root names: those that were retired before the oldest of them.
+    package func dropRetiredBlobs() throws {
+        try db.cachedStatement(
+            sql: "DELETE FROM blob WHERE retired IS NOT NULL AND retired <= (SELECT min(version) FROM snapshot)"
+        ).execute()
     }
 
     package func putSnapshot(_ snapshot: SnapshotRecord) throws {
@@ -139,11 +156,5 @@ extension StoreWriter {
                     SELECT version FROM snapshot WHERE gateway = ? ORDER BY version DESC LIMIT 1 OFFSET ?)
                 """
         ).execute(arguments: [gateway, gateway, keep])
-    }
-
-    package func dropBlobs(_ hashes: some Collection<String>) throws {
-        for hash in hashes {
-            try db.cachedStatement(sql: "DELETE FROM blob WHERE hash = ?").execute(arguments: [hash])
-        }
     }
 }

@@ -63,7 +63,7 @@ final class CommitQueue: Sendable {
         do {
             try db.inTransaction(.immediate) {
                 for pending in batch {
-                    if pending.run(db, revision: next + 1) { next += 1 }
+                    if let made = pending.run(db, revision: next + 1) { next = made }
                     // SQLite undoes the whole transaction where the disk fails (ENOSPC, EIO): nothing of it stands.
                     guard db.isInsideTransaction else {
                         throw StoreFailure(reason: .full, description: "SQLite undid a transaction; the disk failed")
@@ -86,8 +86,8 @@ private struct Written<Value: Sendable>: Sendable {
 }
 
 private protocol PendingWrite: Sendable {
-    /// Runs in a savepoint. Returns whether it used the revision.
-    func run(_ db: Database, revision: Revision) -> Bool
+    /// Runs in a savepoint. Returns the revision that it made; nil for none.
+    func run(_ db: Database, revision: Revision) -> Revision?
     /// After the commit, or its failure.
     func finish(_ failure: StoreFailure?)
 }
@@ -107,7 +107,7 @@ private final class Pending<Value: Sendable>: PendingWrite {
         self.continuation = continuation
     }
 
-    func run(_ db: Database, revision: Revision) -> Bool {
+    func run(_ db: Database, revision: Revision) -> Revision? {
         let writer = StoreWriter(db: db, actor: actor, revision: revision)
         do {
             var value: Value?
@@ -116,13 +116,13 @@ private final class Pending<Value: Sendable>: PendingWrite {
                 return .commit
             }
             guard let value else { throw StoreFailure(reason: .broken, description: "a savepoint did not run") }
-            let used = writer.hasChanged
-            outcome.withLock { $0 = .success(Written(value: value, revision: used ? revision : nil)) }
-            return used
+            let made = writer.hasChanged ? writer.revision : nil
+            outcome.withLock { $0 = .success(Written(value: value, revision: made)) }
+            return made
         } catch {
             let reported: any Error = error is DatabaseError ? StoreFailure(error) : error
             outcome.withLock { $0 = .failure(reported) }
-            return false
+            return nil
         }
     }
 

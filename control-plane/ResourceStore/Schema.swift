@@ -61,6 +61,17 @@ enum Schema {
                         PRIMARY KEY (bucket, api, operation, product, subscription, user)) WITHOUT ROWID;
                     """)
         }
+        migrator.registerMigration("3 usage digests") { db in
+            try db.execute(sql: "ALTER TABLE usage_batch ADD COLUMN digest TEXT NOT NULL DEFAULT ''")
+        }
+        migrator.registerMigration("4 retired blobs") { db in
+            // The version from which on no newest root names the blob; null while one does.
+            try db.execute(
+                sql: """
+                    ALTER TABLE blob ADD COLUMN retired INTEGER;
+                    CREATE INDEX blob_retired ON blob (retired) WHERE retired IS NOT NULL;
+                    """)
+        }
         return migrator
     }
 }

@@ -8,7 +8,7 @@ package final class StoreWriter {
     package let reader: StoreReader
     package let actor: Actor
     /// The revision that this transaction makes, if it changes anything.
-    package let revision: Revision
+    package private(set) var revision: Revision
     /// The time of all that is written, seconds since 1970.
     package let now: Double
     let db: Database
@@ -22,6 +22,14 @@ package final class StoreWriter {
         now = (Date().timeIntervalSince1970 * 1000).rounded() / 1000
     }
 
+    /// Moves this transaction's revision up to `revision`: the store was put back to an older state, and its nodes have
+    /// seen that far (must-hold H18). Only before anything is changed; false where it is not higher.
+    package func moveRevision(to revision: Revision) -> Bool {
+        guard !hasChanged, revision > self.revision else { return false }
+        self.revision = revision
+        return true
+    }
+
     /// Whether this transaction has made its revision.
     package var hasChanged: Bool { ordinal > 0 }
 
@@ -32,10 +40,8 @@ package final class StoreWriter {
         return "\"\(Data(bytes).base64EncodedString())\""
     }
 
-    /// Makes or replaces a resource. One that stays as it is keeps its ETag and makes no revision, unless `touching`.
-    /// - Parameters:
-    ///   - touching: writes also what is equal (a secret of it has changed).
-    ///   - detail: what the change row says beside.
+    /// Makes or replaces a resource. One that stays as it is keeps its ETag and makes no revision, unless `touching` (a
+    /// secret of it has changed). `detail` is what the change row says beside.
     @discardableResult
     package func put(
         _ id: ResourceID, kind: String, properties: JSONValue, touching: Bool = false, detail: String = ""

@@ -36,16 +36,43 @@ package enum UsageColumn: String, CaseIterable, Hashable, Sendable {
     case api, operation, product, subscription, user
 }
 
+/// What became of a batch.
+package enum UsageBatchOutcome: Hashable, Sendable {
+    case added
+    /// It was there already; nothing has changed.
+    case known
+    /// One of this id with other content was there; nothing has changed (must-hold H32).
+    case conflict
+}
+
+extension StoreReader {
+    private static let incarnation = "ledger.incarnation"
+
+    /// A random name of this ledger (must-hold H20); nil until one was given.
+    package func ledgerIncarnation() throws -> String? { try setting(Self.incarnation) }
+}
+
 extension StoreWriter {
-    /// Adds a batch to the ledger.
-    /// - Returns: false where it was there already; then nothing changes.
-    package func addUsageBatch(node: String, epoch: Int64, sequence: Int64, rows: [UsageRow]) throws -> Bool {
+    /// Names the ledger anew: it was put back to an older state, so nodes send again what it may lack.
+    package func setLedgerIncarnation(_ name: String?) throws { try setSetting("ledger.incarnation", name) }
+
+    /// Adds a batch to the ledger, once: the same id again changes nothing. `digest` is of the batch's content; an empty
+    /// one is compared with nothing.
+    package func addUsageBatch(
+        node: String, epoch: Int64, sequence: Int64, digest: String = "", rows: [UsageRow]
+    ) throws -> UsageBatchOutcome {
         try db.cachedStatement(
-            sql: "INSERT OR IGNORE INTO usage_batch (node, epoch, sequence, received) VALUES (?, ?, ?, ?)"
-        ).execute(arguments: [node, epoch, sequence, now])
-        guard db.changesCount == 1 else { return false }
+            sql: "INSERT OR IGNORE INTO usage_batch (node, epoch, sequence, received, digest) VALUES (?, ?, ?, ?, ?)"
+        ).execute(arguments: [node, epoch, sequence, now, digest])
+        guard db.changesCount == 1 else {
+            let known = try String.fetchOne(
+                db.cachedStatement(
+                    sql: "SELECT digest FROM usage_batch WHERE node = ? AND epoch = ? AND sequence = ?"),
+                arguments: [node, epoch, sequence])
+            return known == digest || known?.isEmpty != false || digest.isEmpty ? .known : .conflict
+        }
         for row in rows { try addUsage(row) }
-        return true
+        return .added
     }
 
     private func addUsage(_ row: UsageRow) throws {

@@ -1,4 +1,5 @@
 // From stored resources to the blobs of a snapshot: which blobs a change touches, and what each one holds.
+internal import ApiImport
 internal import Foundation
 package import GatewayConfiguration
 internal import JSONDocuments
@@ -104,12 +105,16 @@ package struct BlobBuilder {
     private func api(_ name: String) throws -> ApiConfiguration? {
         guard let row = try reader.get(ResourceID(path: "/apis/\(name)")) else { return nil }
         let properties = row.properties
-        let operations = try reader.list(ListQuery(kind: "apis/operations", parent: row.id)).map { operation in
+        let rows = try reader.list(ListQuery(kind: "apis/operations", parent: row.id))
+        let document = try policy(below: row.id)
+        let documents = try rows.map { try policy(below: $0.id) }
+        let schemas = try schemas(row.id, documents + [document])
+        let operations = zip(rows, documents).map { operation, document in
             OperationConfiguration(
                 name: operation.name, displayName: operation.properties["displayName"]?.text ?? operation.name,
                 method: operation.properties["method"]?.text ?? "",
-                urlTemplate: operation.properties["urlTemplate"]?.text ?? "",
-                policy: try policy(below: operation.id), responses: Self.responses(operation))
+                urlTemplate: operation.properties["urlTemplate"]?.text ?? "", policy: document,
+                responses: Self.responses(operation, schemas: schemas))
         }
         return ApiConfiguration(
             name: row.name, displayName: properties["displayName"]?.text ?? row.name, revision: "1", isCurrent: true,
@@ -121,27 +126,43 @@ package struct BlobBuilder {
                 ?? "Ocp-Apim-Subscription-Key",
             keyQueryName: properties[path: "subscriptionKeyParameterNames.query"]?.text ?? "subscription-key",
             forwardsSubscriptionKey: properties[path: "gatehouse.forwardSubscriptionKey"]?.boolean ?? false,
-            policy: try policy(below: row.id), operations: operations)
+            policy: document, operations: operations)
     }
 
-    /// What mock-response may choose from: each representation with its first example.
-    private static func responses(_ operation: StoredResource) -> [ResponseDefinition] {
+    /// What mock-response may choose from: each representation with its first example, or, where a document asks for a
+    /// mock, with a sample made from its schema.
+    private static func responses(_ operation: StoredResource, schemas: [String: JSONValue]) -> [ResponseDefinition] {
         (operation.properties["responses"]?.items ?? []).compactMap { response in
             guard let status = response["statusCode"]?.integer else { return nil }
             return ResponseDefinition(
                 statusCode: Int(status),
                 representations: (response["representations"]?.items ?? []).map {
-                    ResponseDefinition.Representation(contentType: $0["contentType"]?.text ?? "", sample: sample($0))
+                    ResponseDefinition.Representation(
+                        contentType: $0["contentType"]?.text ?? "", sample: sample($0, schemas))
                 })
         }
     }
 
-    private static func sample(_ representation: JSONValue) -> String? {
+    private static func sample(_ representation: JSONValue, _ schemas: [String: JSONValue]) -> String? {
         if let example = representation["examples"]?.members?.first(where: { _ in true })?.value {
             let value = example["value"] ?? example
             return value.text ?? value.encodedText()
         }
-        return representation["sample"]?.text ?? representation["generatedSample"]?.text
+        if let sample = representation["sample"]?.text ?? representation["generatedSample"]?.text { return sample }
+        guard let type = representation["typeName"]?.text, let schema = representation["schemaId"]?.text,
+            let document = schemas[schema.lowercased()]
+        else { return nil }
+        return SchemaSample.text(
+            forType: type, in: document, contentType: representation["contentType"]?.text ?? "application/json")
+    }
+
+    /// The API's schemas by name, where one of its documents asks for a mock: samples cost, and few are asked for.
+    private func schemas(_ api: ResourceID, _ documents: [PolicyText?]) throws -> [String: JSONValue] {
+        guard documents.contains(where: { $0?.text.contains("mock-response") == true }) else { return [:] }
+        let rows = try reader.list(ListQuery(kind: "apis/schemas", parent: api))
+        return Dictionary(rows.map { ($0.name.lowercased(), $0.properties["document"] ?? .emptyObject) }) { first, _ in
+            first
+        }
     }
 
     private func product(_ name: String) throws -> ProductConfiguration? {

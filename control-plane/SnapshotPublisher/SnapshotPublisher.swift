@@ -31,6 +31,8 @@ package actor SnapshotPublisher {
     private var secretsPlain: SnapshotSecrets?
     private var version: Revision = 0
     private var newest: [String: PublishedRoot] = [:]
+    /// The roots before the newest.
+    private var former: [String: PublishedRoot] = [:]
     private var rootHashes: [String: String] = [:]
     /// Bytes of the blobs of the newest roots, so that nodes are not served from the disk.
     private var cache: [String: [UInt8]] = [:]
@@ -63,10 +65,33 @@ package actor SnapshotPublisher {
 
     private func forget(_ number: UInt64) { listeners[number] = nil }
 
-    /// A blob that a gateway's newest root names; nil for any other.
+    /// A blob that one of a gateway's last two roots names; nil for any other (must-hold H17). The former one's are given
+    /// too, for a node may be fetching them when the next is published.
     package func blob(_ hash: String, for gateway: String) -> [UInt8]? {
-        guard newest[gateway.lowercased()]?.hashes.contains(hash) == true else { return nil }
+        let roots = [newest[gateway.lowercased()], former[gateway.lowercased()]]
+        guard roots.contains(where: { $0?.hashes.contains(hash) == true }) else { return nil }
         return cache[hash]
+    }
+
+    /// Takes the word of a node that is ahead of a store which was put back to an older state: a root that this
+    /// controller signed moves the revision past it, and what is here now is published under a higher version (must-hold
+    /// H18). Without one nobody moves anything (H19).
+    package func handOver(_ signed: SignedRoot, of gateway: String) async throws -> Bool {
+        guard let verified = try? VerifiedRoot(signed, key: keyring.signing.verificationKey),
+            verified.root.service.lowercased() == context.serviceID.lowercased(),
+            verified.root.gateway.lowercased() == gateway.lowercased(), verified.root.version > store.revision
+        else { return false }
+        let seen = verified.root.version
+        let serviceID = context.serviceID
+        _ = try await store.write(by: .controller) { writer in
+            guard writer.moveRevision(to: seen + 1) else { return }
+            try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
+            try writer.setLedgerIncarnation(Hexadecimal.encode(SecureRandom.bytes(16)))
+            try writer.audit(
+                action: "Microsoft.ApiManagement/service/gatehouse/snapshots/handOver/action",
+                resource: "\(serviceID)/gatehouse/snapshots/\(seen)", outcome: "Succeeded")
+        }
+        return true
     }
 
     /// Begins: takes up the roots of the store's newest revision where they were published before, byte for byte, for a
@@ -238,9 +263,12 @@ package actor SnapshotPublisher {
                         signature: [UInt8](signature)))
             }
         }
-        try await keep(records, fresh)
+        let named = Set(blobs.values.map(\.sha256))
+        let retired = (newest[Gateways.defaultName]?.hashes ?? []).subtracting(named)
+        try await keep(records, fresh, retired: retired, version: build.version)
         for (hash, bytes) in fresh { cache[hash] = bytes }
-        let needed = Set(blobs.values.map(\.sha256))
+        former = newest
+        let needed = named.union(former.values.flatMap(\.hashes))
         cache = cache.filter { needed.contains($0.key) }
         newest = newest.filter { name, _ in published.contains { $0.gateway.lowercased() == name } }
         for root in published {
@@ -250,13 +278,17 @@ package actor SnapshotPublisher {
     }
 
     /// Keeps roots and blobs, for comparing and restoring; forgets the oldest.
-    private func keep(_ records: [SnapshotRecord], _ fresh: [String: [UInt8]]) async throws {
+    private func keep(
+        _ records: [SnapshotRecord], _ fresh: [String: [UInt8]], retired: Set<String>, version: Revision
+    ) async throws {
         _ = try await store.write(by: .controller) { writer in
             for (hash, bytes) in fresh { try writer.putBlob(hash, bytes) }
+            try writer.retireBlobs(retired, from: version)
             for record in records {
                 try writer.putSnapshot(record)
                 try writer.dropSnapshots(gateway: record.gateway, keep: Self.rootsKept)
             }
+            try writer.dropRetiredBlobs()
         }
     }
 }

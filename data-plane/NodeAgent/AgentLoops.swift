@@ -16,14 +16,20 @@ extension NodeAgent {
     /// Holds the stream of roots open.
     func followSnapshots(_ applier: SnapshotApplier) async {
         var backOff = BackOff(first: settings.timing.firstRetry, longest: settings.timing.longestRetry)
+        var isRecovered = false
         while goesOn {
             do {
                 guard let link else { return }
                 let stream = try await link.snapshots(after: await applier.version, silence: settings.timing.silence)
                 noteContact()
+                isRecovered = false
                 try await read(stream) { backOff.succeeded() }
             } catch {
-                await recover(from: error, applier)
+                if await recover(from: error, applier), !isRecovered {
+                    // Nothing to wait for: the controller has just been told what it lacked. Once, until it is heard.
+                    isRecovered = true
+                    continue
+                }
             }
             guard goesOn else { return }
             try? await Task.sleep(for: backOff.next())
@@ -52,19 +58,36 @@ extension NodeAgent {
         }
     }
 
-    private func recover(from failure: any Error, _ applier: SnapshotApplier) async {
+    /// Does what the failure asks for; true where the controller can be asked again at once.
+    private func recover(from failure: any Error, _ applier: SnapshotApplier) async -> Bool {
         let failure = (failure as? WebFailure).map(LinkFailure.unreachable) ?? failure
         note(failure, during: "snapshots")
         do {
             if (failure as? LinkFailure)?.isRefused(.rootWanted) == true, let root = await applier.signedRoot {
-                try await link?.handOver(root)
-            } else if isExpired {
+                try await handOver(root)
+                return true
+            }
+            if isExpired {
                 state.withLock { $0.status.link = .expired }
                 try await enrol()
+                return true
             }
         } catch {
             note(error, during: "recovery")
         }
+        return false
+    }
+
+    private func handOver(_ root: SignedRoot) async throws {
+        let failure: LinkFailure?
+        do {
+            try await link?.handOver(root)
+            failure = nil
+        } catch {
+            failure = error
+        }
+        // Refused where another node was first.
+        if let failure, !failure.isRefused(.unknownVersion) { throw failure }
     }
 
     /// Takes the newest root that came.
@@ -81,6 +104,7 @@ extension NodeAgent {
             }
             do {
                 let outcome = try await applier.take(event) { try await self.fetch($0) }
+                if case .incomplete = outcome, await isReplaced() { continue }
                 note(outcome, isPersisted: await applier.isPersisted)
             } catch {
                 note(error, during: "blobs")
@@ -90,6 +114,15 @@ extension NodeAgent {
                 try? await Task.sleep(for: .milliseconds(500))
             }
         }
+    }
+
+    /// Whether a newer root is here, or comes soon: the controller gives the blobs of its last two roots alone.
+    private func isReplaced() async -> Bool {
+        for _ in 0..<2 {
+            if newestEvent.withLock({ $0 != nil }) { return true }
+            await arrivals.wait(atMost: .seconds(1))
+        }
+        return newestEvent.withLock { $0 != nil }
     }
 
     /// Blobs by hash; in several requests where they are many.
@@ -176,9 +209,9 @@ extension NodeAgent {
             do {
                 _ = try await link.deliver(batch)
                 usage.acknowledge(id)
-            } catch where error.isRefused(.batchConflict) {
+            } catch  where error.isRefused(.batchConflict) {
                 usage.readdress(id)
-            } catch where error.isRefused(.badBatch) {
+            } catch  where error.isRefused(.badBatch) {
                 usage.reject(id)
             } catch {
                 note(error, during: "usage")

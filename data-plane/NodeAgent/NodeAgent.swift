@@ -198,6 +198,10 @@ package final class NodeAgent: Sendable {
                     state.status.refusedVersion = nil
                     state.status.refusedReason = nil
                 }
+            case .incomplete(let version, let reason):
+                state.snapshotTrouble = "snapshot refused: \(reason)"
+                state.status.refusedVersion = version
+                state.status.refusedReason = reason
             case .refused(let version, let reason):
                 state.snapshotTrouble = "snapshot refused: \(reason)"
                 if let version, version > state.status.appliedVersion {

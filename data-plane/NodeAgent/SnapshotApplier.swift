@@ -12,6 +12,8 @@ enum ApplyOutcome: Sendable {
     case unchanged
     /// `version` is nil where the root itself was not believed.
     case refused(version: Int64?, reason: String)
+    /// Blobs were not to be had: a refusal, unless a newer root has taken this one's place.
+    case incomplete(version: Int64, reason: String)
 }
 
 /// Owns what the node trusts and what it has read.
@@ -104,6 +106,9 @@ actor SnapshotApplier {
         do {
             try await complete(root.root, fetch)
         } catch let refusal as SnapshotRefusal {
+            if case .blobMissing = refusal {
+                return .incomplete(version: root.root.version, reason: "\(refusal)")
+            }
             return .refused(version: root.root.version, reason: "\(refusal)")
         }
         let former = current?.root

@@ -145,6 +145,28 @@ package final class PolicyState: Sendable {
         }
     }
 
+    /// The use of all quotas. To be written down now and then, and given back to `restore` by the next process.
+    package func quotaRecords() -> [QuotaRecord] {
+        shards.flatMap { shard in
+            shard.quotas.withLock { table in table.counters.map { $0.value.record($0.key) } }
+        }
+    }
+
+    /// Takes up what an earlier process had counted. Before the first call: what is counted here already stays.
+    package func restore(_ records: [QuotaRecord]) {
+        let now = wallClock()
+        for record in records {
+            let key = LimitKey(
+                site: record.site, scope: record.scope, operation: record.operation, subscription: record.subscription)
+            shard(of: record.subscription).quotas.withLock { table in
+                let count = QuotaCount(record)
+                guard table.counters[key] == nil, !count.isOver(now: now) else { return }
+                guard table.counters.count < roomPerShard else { return }
+                table.counters[key] = count
+            }
+        }
+    }
+
     // MARK: Tickets
 
     fileprivate func giveBackRate(_ key: LimitKey, from subscription: String, time: UInt64) {

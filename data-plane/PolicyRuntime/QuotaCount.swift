@@ -13,6 +13,29 @@ struct QuotaCount: Sendable {
 
     init() {}
 
+    /// As it was written down.
+    init(_ record: QuotaRecord) {
+        calls = max(0, record.calls)
+        bytes = record.bytes
+        start = record.start
+        length = max(0, record.length)
+        number = record.number
+        ends = length > 0 ? Self.end(of: number, start: start, length: length) : nil
+    }
+
+    func record(_ key: LimitKey) -> QuotaRecord {
+        QuotaRecord(
+            site: key.site, scope: key.scope, operation: key.operation, subscription: key.subscription, calls: calls,
+            bytes: bytes, start: start, length: length, number: number)
+    }
+
+    /// When a period ends; nil beyond all time.
+    private static func end(of number: Int64, start: Int64, length: Int64) -> Int64? {
+        let (next, isLast) = number.addingReportingOverflow(1)
+        let (product, overflow) = next.multipliedReportingOverflow(by: length)
+        return isLast || overflow ? nil : start.addingReportingOverflow(product).partialValue
+    }
+
     func isOver(now: Int64) -> Bool { ends.map { $0 <= now } ?? false }
 
     /// Moves to the period that `now` lies in; a new one begins at nothing. A clock that was set back begins no period
@@ -33,12 +56,28 @@ struct QuotaCount: Sendable {
             bytes = 0
         }
         number = current
-        let (product, overflow) = (current + 1).multipliedReportingOverflow(by: length)
-        ends = overflow ? nil : start.addingReportingOverflow(product).partialValue
+        ends = Self.end(of: current, start: start, length: length)
     }
 
     /// Until the period ends: from 1 to its length; nil: for ever.
     func secondsLeft(now: Int64) -> Int64? {
         ends.map { min(max(1, $0.subtractingReportingOverflow(now).partialValue), max(1, length)) }
     }
+}
+
+/// The use of a quota as it is written down, so that it outlives the process (must-hold I43).
+package struct QuotaRecord: Codable, Hashable, Sendable {
+    /// Which limit: level and child of the policy.
+    package var site: String
+    package var scope: String
+    package var operation: String
+    package var subscription: String
+    package var calls: Int64
+    package var bytes: UInt64
+    /// When the periods began, Unix seconds.
+    package var start: Int64
+    /// Of a period, seconds; 0: for ever.
+    package var length: Int64
+    /// Of the period, counted from the start.
+    package var number: Int64
 }

@@ -34,7 +34,7 @@ extension DocumentReader {
     private mutating func value(until quote: UInt8) throws(PolicyProblem) -> [UInt8] {
         var value: [UInt8] = []
         if format == .rawxml, expressionBegins() {
-            value = try rawExpression()
+            value = try rawExpression() ?? []
         }
         while let byte = cursor.peek() {
             switch byte {
@@ -62,7 +62,7 @@ extension DocumentReader {
             return
         }
         if format == .rawxml, textIsBlank, expressionBegins() {
-            value = try rawExpression()
+            value = try rawExpression() ?? []
         }
         while let byte = cursor.peek(), byte != UInt8(ascii: "<") {
             switch byte {
@@ -114,17 +114,22 @@ extension DocumentReader {
         return ExpressionEnd.begins(in: cursor.bytes, at: offset)
     }
 
-    /// Eats an expression as it stands. Code that was escaped for XML is decoded (expressions.md 1.5).
-    private mutating func rawExpression() throws(PolicyProblem) -> [UInt8] {
-        cursor.skipBlanks()
-        let start = cursor.offset
+    /// Eats an expression as it stands. Code that was escaped for XML is decoded (expressions.md 1.5). nil when it has no
+    /// end: then nothing is eaten, the value ends where XML says, and the checker tells the fault at its element.
+    private mutating func rawExpression() throws(PolicyProblem) -> [UInt8]? {
+        var start = cursor.offset
+        while start < cursor.bytes.count, LiteralText.isBlank(cursor.bytes[start]) { start += 1 }
         let end: ExpressionEnd
         do {
             end = try ExpressionEnd(in: cursor.bytes, from: start)
         } catch {
-            cursor.advance(by: error.offset - start)
+            // Each looks at the rest of the document, so that many would cost its square.
+            endlessExpressions += 1
+            guard endlessExpressions > Self.endlessExpressionsMax else { return nil }
+            cursor.advance(by: error.offset - cursor.offset)
             throw fault(error.message)
         }
+        cursor.skipBlanks()
         guard end.holdsEntities else {
             var code: [UInt8] = []
             while cursor.offset < end.offset { try character(into: &code) }

@@ -8,7 +8,11 @@ struct DocumentReader {
     static let depthMax = 100
     static let attributesMax = 1_000
 
+    /// Expressions without end that are left to the checker; one more is a fault of the text.
+    static let endlessExpressionsMax = 50
+
     var cursor: DocumentCursor
+    var endlessExpressions = 0
     let format: PolicyFormat
     private var open: [OpenElement] = []
     private var root: DocumentElement?
@@ -173,7 +177,7 @@ struct DocumentReader {
     mutating func append(_ bytes: [UInt8], at place: SourcePosition) {
         guard !open.isEmpty, !bytes.isEmpty else { return }
         if open[open.count - 1].textPlace == nil { open[open.count - 1].textPlace = place }
-        open[open.count - 1].text.append(contentsOf: bytes)
+        open[open.count - 1].text += bytes
     }
 
     /// Whether nothing but white space stands in the open element so far.

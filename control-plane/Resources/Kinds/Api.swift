@@ -130,16 +130,15 @@ extension Kind {
         }
     }
 
+    /// Servers that documentation names are kinds that are not built: said so, rather than forgotten.
     private static func checkAuthentication(_ draft: inout Draft) throws {
         let settings = draft.properties["authenticationSettings"]
-        for name in ["oAuth2", "openid"] {
-            guard let given = settings?[name], !given.isNull else { continue }
-            draft.refuse("authenticationSettings", "'\(name)' names a server that does not exist.")
-        }
-        for name in ["oAuth2AuthenticationSettings", "openidAuthenticationSettings"] {
-            if settings?[name]?.items?.isEmpty == false {
-                draft.refuse("authenticationSettings", "'\(name)' names a server that does not exist.")
-            }
+        for name in ["oAuth2", "openid", "oAuth2AuthenticationSettings", "openidAuthenticationSettings"] {
+            guard let given = settings?[name], !given.isNull, given.items?.isEmpty != true else { continue }
+            throw Refusal(
+                .notImplemented,
+                "'properties.authenticationSettings.\(name)' names an authorization server, a kind that is not built yet."
+            )
         }
         draft.properties["authenticationSettings"] = ["oAuth2": nil, "openid": nil]
     }

@@ -38,6 +38,7 @@ extension Kind {
                 guard let text = shown.properties[name]?.text else { continue }
                 shown.properties[name] = .string(shown.context.serviceID + text)
             }
+            if case .put = shown.viewing.answer { try showOwner(&shown) }
             guard shown.viewing.maySeeSecrets else { return }
             switch shown.viewing.answer {
             case .put, .patch:
@@ -47,6 +48,16 @@ extension Kind {
         }
         return kind
     }()
+
+    /// Fact 41: the answer of PUT has the owner whole.
+    private static func showOwner(_ shown: inout Shown) throws {
+        guard let path = shown.resource.properties["ownerId"]?.text,
+            let user = try shown.reader.get(ResourceID(path: path))
+        else { return }
+        var owner = Kind.userProperties.shown(user.properties.members ?? JSONObject())
+        owner["id"] = .string(shown.context.armID(user.id))
+        shown.properties["user"] = .object(owner)
+    }
 
     private static func prepareSubscription(_ draft: inout Draft) throws {
         try checkScope(&draft)

@@ -123,13 +123,15 @@ extension EventLoop {
             sendRequest(call)
             return
         }
-        guard let context = clientContext(wanted), let tls = SSL_new(context),
-            SocketBIO.attach(tls, backend.pointee.descriptor)
-        else {
+        guard let context = clientContext(wanted), let tls = SSL_new(context) else {
             fail(call, .handshakeFailed)
             return
         }
         backend.pointee.tls = tls
+        guard SocketBIO.attach(tls, backend.pointee.descriptor) else {
+            fail(call, .handshakeFailed)
+            return
+        }
         SSL_set_connect_state(tls)
         if NetworkAddress(literal: wanted.host, port: 0) == nil { _ = gh_SSL_set_tlsext_host_name(tls, wanted.host) }
         backend.pointee.phase = .handshaking

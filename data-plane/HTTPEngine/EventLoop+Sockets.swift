@@ -73,7 +73,12 @@ extension EventLoop {
         }
         var tls: OpaquePointer?
         if isTLS {
-            guard let made = SSL_new(listeners[listener].context), SocketBIO.attach(made, descriptor) else {
+            guard let made = SSL_new(listeners[listener].context) else {
+                Glibc.close(descriptor)
+                return
+            }
+            guard SocketBIO.attach(made, descriptor) else {
+                SSL_free(made)
                 Glibc.close(descriptor)
                 return
             }

@@ -24,7 +24,9 @@ struct GatewayShared: Sendable {
 
 /// What is kept of a call between the engine's questions.
 struct GatewayCall {
-    var exchange: PolicyExchange?
+    var exchange = PolicyExchange.blank
+    /// Whether `exchange` is of this call.
+    var isExchanging = false
     var policy: EffectivePolicy?
     /// Index of its API in the plan.
     var api: Int?
@@ -42,7 +44,7 @@ struct GatewayLoop: GatewayApplication {
     static let statusPath = Array("/status-0123456789abcdef".utf8)
     /// Passages through gateways of one service before a loop is assumed (must-hold A66).
     static let passagesMax = 5
-    private static let targetsMax = 1_024
+    static let targetsMax = 1_024
 
     let shared: GatewayShared
     let number: Int
@@ -54,10 +56,10 @@ struct GatewayLoop: GatewayApplication {
     private var generation: UInt64 = 0
     private var policies: [UInt64: EffectivePolicy] = [:]
     /// Origins of the APIs' own backends, by API; -1 is not looked up yet.
-    private var apiOrigins: [Int32] = []
-    private var entityOrigins: [String: Int32] = [:]
+    var apiOrigins: [Int32] = []
+    var entityOrigins: [String: Int32] = [:]
     /// Base URLs that policies chose.
-    private var targets: [String: BackendTarget] = [:]
+    var targets: [String: BackendTarget] = [:]
     private var clock = LoopClock(nanoseconds: 0, wallSeconds: 0)
 
     init(shared: GatewayShared, number: Int, lane: UsageLane?) {
@@ -95,13 +97,13 @@ struct GatewayLoop: GatewayApplication {
         call.api = nil
         call.subject = nil
         call.isLogged = true
-        call.log = AccessLogEntry(clock: context.clock)
+        call.isExchanging = false
         if shared.accessLog != nil {
+            call.log = AccessLogEntry(clock: context.clock)
             call.log.method = request.method.bytes
             call.log.path = request.path
         }
         if request.path == Self.statusPath {
-            call.exchange = nil
             call.isLogged = false
             return .answer(OwnResponse(head: ResponseHead(status: 200)))
         }
@@ -123,94 +125,91 @@ struct GatewayLoop: GatewayApplication {
         StrangerFields.strip(request: &request.fields, isTrusted: isTrusted)
         call.log.requestID = CallID.text(seed: shared.startSeed, loop: context.loop, number: context.number)
 
-        var exchange = PolicyExchange(
+        call.exchange = PolicyExchange(
             request: RequestHead.blank, caller: caller, nowNanoseconds: context.clock.nanoseconds)
-        swap(&exchange.request, &request)
-        exchange.activityID = call.log.requestID
-        let outcome = serve(&call, &exchange, plan)
+        call.isExchanging = true
+        swap(&call.exchange.request, &request)
+        call.exchange.activityID = call.log.requestID
+        var outcome = serve(&call, plan)
         if outcome == .forward {
+            let api = call.api
             let failure = prepare(
-                &forward, &exchange, plan, api: call.api, peer: context.peer, isTrusted: isTrusted,
-                origins: &origins)
+                &forward, &call.exchange, plan, api: api, peer: context.peer, isTrusted: isTrusted, origins: &origins)
             if let failure {
                 call.log.reason = failure.lastError.reason
-                call.policy?.runOnError(failure, &exchange)
-                swap(&exchange.request, &request)
-                return .answer(take(&call, exchange))
+                call.policy?.runOnError(failure, &call.exchange)
+                outcome = .answer
             }
-            swap(&exchange.request, &request)
-            call.exchange = exchange
-            return .forward
         }
-        swap(&exchange.request, &request)
-        return .answer(take(&call, exchange))
+        swap(&call.exchange.request, &request)
+        return outcome == .forward ? .forward : .answer(take(&call))
     }
 
     /// Routes, admits and runs inbound.
     private mutating func serve(
-        _ call: inout GatewayCall, _ exchange: inout PolicyExchange, _ plan: ServingPlan
+        _ call: inout GatewayCall, _ plan: ServingPlan
     ) -> InboundOutcome {
         let route = plan.routes.route(
-            method: exchange.request.method.bytes, scheme: exchange.request.scheme.rawValue,
-            path: exchange.request.path,
-            query: exchange.request.query
-        ) { exchange.request.fields.values(of: FieldName($0)) }
-        guard let route, !exchange.request.authority.isEmpty else {
-            return refuse(.operationNotFound, &call, &exchange, policy(plan, api: nil, operation: nil, product: nil))
+            method: call.exchange.request.method.bytes, scheme: call.exchange.request.scheme.rawValue,
+            path: call.exchange.request.path,
+            query: call.exchange.request.query
+        ) { call.exchange.request.fields.values(of: FieldName($0)) }
+        guard let route, !call.exchange.request.authority.isEmpty else {
+            return refuse(.operationNotFound, &call, policy(plan, api: nil, operation: nil, product: nil))
         }
         let api = plan.apis[route.api]
         call.api = route.api
-        exchange.api = api.configuration.name
-        exchange.apiDisplayName = api.configuration.displayName
-        exchange.remainingPath = Array(exchange.request.path[route.remainingStart...])
-        exchange.matchedParameters = route.parameters
-        exchange.templateQueryNames = route.queryNames
-        if let url = api.configuration.serviceUrl { exchange.backend = .url(url) }
+        call.exchange.api = api.configuration.name
+        call.exchange.apiDisplayName = api.configuration.displayName
+        call.exchange.remainingPath = Array(call.exchange.request.path[route.remainingStart...])
+        call.exchange.matchedParameters = route.parameters
+        call.exchange.templateQueryNames = route.queryNames
+        if let url = api.configuration.serviceUrl { call.exchange.backend = .url(url) }
         guard let operation = route.operation else {
-            if answerPreflight(&call, &exchange, plan, route) { return .answer }
-            count(&call, exchange, user: "")
+            if answerPreflight(&call, plan, route) { return .answer }
+            count(&call, user: "")
             return refuse(
-                .operationNotFound, &call, &exchange, policy(plan, api: route.api, operation: nil, product: nil))
+                .operationNotFound, &call, policy(plan, api: route.api, operation: nil, product: nil))
         }
-        exchange.operation = api.configuration.operations[operation].name
-        exchange.operationDisplayName = api.configuration.operations[operation].displayName
+        call.exchange.operation = api.configuration.operations[operation].name
+        call.exchange.operationDisplayName = api.configuration.operations[operation].displayName
         let key = PresentedKey(
-            headerValues: exchange.request.fields.contains(api.keyHeader)
-                ? exchange.request.fields.values(of: api.keyHeader) : [],
-            query: exchange.request.query, queryName: api.configuration.keyQueryName)
+            headerValues: call.exchange.request.fields.contains(api.keyHeader)
+                ? call.exchange.request.fields.values(of: api.keyHeader) : [],
+            query: call.exchange.request.query, queryName: api.configuration.keyQueryName)
         switch plan.admission.decide(api: route.api, key: key) {
         case .admitted(let admitted):
-            if let product = admitted.product { exchange.product = plan.products[product].configuration.name }
+            if let product = admitted.product { call.exchange.product = plan.products[product].configuration.name }
             if let index = admitted.key {
-                exchange.subscription = plan.keys[index].subscription
-                exchange.user = plan.keys[index].user ?? ""
+                call.exchange.subscription = plan.keys[index].subscription
+                call.exchange.user = plan.keys[index].user ?? ""
             }
-            count(&call, exchange, user: exchange.user)
+            count(&call, user: call.exchange.user)
             guard let policy = policy(plan, api: route.api, operation: operation, product: admitted.product) else {
-                return broken(&call, &exchange)
+                return broken(&call)
             }
             call.policy = policy
-            let outcome = policy.runInbound(&exchange)
-            if let error = exchange.lastError { call.log.reason = error.reason }
+            let outcome = policy.runInbound(&call.exchange)
+            if let error = call.exchange.lastError { call.log.reason = error.reason }
             return outcome
         case .missing:
-            count(&call, exchange, user: "")
+            count(&call, user: "")
             return refuse(
-                .subscriptionKeyMissing(realm: realm(exchange, api), name: api.configuration.keyHeaderName), &call,
-                &exchange, policy(plan, api: route.api, operation: operation, product: nil))
+                .subscriptionKeyMissing(realm: realm(call.exchange, api), name: api.configuration.keyHeaderName), &call,
+                policy(plan, api: route.api, operation: operation, product: nil))
         case .invalid:
-            count(&call, exchange, user: "")
+            count(&call, user: "")
             return refuse(
-                .subscriptionKeyInvalid(realm: realm(exchange, api), name: api.configuration.keyHeaderName), &call,
-                &exchange, policy(plan, api: route.api, operation: operation, product: nil))
+                .subscriptionKeyInvalid(realm: realm(call.exchange, api), name: api.configuration.keyHeaderName), &call,
+                policy(plan, api: route.api, operation: operation, product: nil))
         }
     }
 
     /// OPTIONS without an operation of its own, on a path that has one for the requested method (policies.md 3.6).
     private mutating func answerPreflight(
-        _ call: inout GatewayCall, _ exchange: inout PolicyExchange, _ plan: ServingPlan, _ route: Route
+        _ call: inout GatewayCall, _ plan: ServingPlan, _ route: Route
     ) -> Bool {
-        let request = exchange.request
+        let request = call.exchange.request
         guard request.method == .options, let method = request.fields.first(Self.requestedMethod),
             request.fields.contains(.origin),
             let wanted = plan.routes.operation(
@@ -223,37 +222,36 @@ struct GatewayLoop: GatewayApplication {
         let key = PresentedKey(headerValues: [], query: request.query, queryName: api.configuration.keyQueryName)
         if case .admitted(let admitted) = plan.admission.decide(api: route.api, key: key) { product = admitted.product }
         guard let policy = policy(plan, api: route.api, operation: operation, product: product),
-            policy.answerPreflight(&exchange)
+            policy.answerPreflight(&call.exchange)
         else { return false }
-        exchange.operation = api.configuration.operations[operation].name
-        count(&call, exchange, user: "")
+        call.exchange.operation = api.configuration.operations[operation].name
+        count(&call, user: "")
         return true
     }
 
     private static let requestedMethod = FieldName("Access-Control-Request-Method")
 
     private func refuse(
-        _ failure: PolicyFailure, _ call: inout GatewayCall, _ exchange: inout PolicyExchange,
-        _ policy: EffectivePolicy?
+        _ failure: PolicyFailure, _ call: inout GatewayCall, _ policy: EffectivePolicy?
     ) -> InboundOutcome {
         call.policy = policy
         call.log.reason = failure.lastError.reason
-        guard let policy else { return broken(&call, &exchange) }
-        policy.runOnError(failure, &exchange)
+        guard let policy else { return broken(&call) }
+        policy.runOnError(failure, &call.exchange)
         return .answer
     }
 
     /// A chain that the plan's builder has composed can't fail to compose; if it does, the call fails, not the node.
-    private func broken(_ call: inout GatewayCall, _ exchange: inout PolicyExchange) -> InboundOutcome {
+    private func broken(_ call: inout GatewayCall) -> InboundOutcome {
         call.log.reason = "InternalError"
-        exchange.response = nil
+        call.exchange.response = nil
         return .answer
     }
 
-    private func count(_ call: inout GatewayCall, _ exchange: PolicyExchange, user: String) {
+    private func count(_ call: inout GatewayCall, user: String) {
         call.subject = UsageSubject(
-            api: exchange.api, operation: exchange.operation, product: exchange.product,
-            subscription: exchange.subscription, user: user)
+            api: call.exchange.api, operation: call.exchange.operation, product: call.exchange.product,
+            subscription: call.exchange.subscription, user: user)
     }
 
     private func realm(_ exchange: PolicyExchange, _ api: ServingPlan.Api) -> String {
@@ -281,23 +279,18 @@ struct GatewayLoop: GatewayApplication {
         _ call: inout GatewayCall, request: inout RequestHead, response: inout ResponseHead, clock: LoopClock
     ) -> ResponseDecision {
         StrangerFields.strip(response: &response.fields)
-        guard var exchange = call.exchange, let policy = call.policy else { return .pass }
-        call.exchange = nil
-        swap(&exchange.request, &request)
+        guard let policy = call.policy, call.isExchanging else { return .pass }
+        swap(&call.exchange.request, &request)
         var head = ResponseHead(status: 0)
         swap(&head, &response)
-        exchange.response = head
+        call.exchange.response = head
         head = ResponseHead(status: 0)
-        exchange.nowNanoseconds = clock.nanoseconds
-        policy.runOutbound(&exchange)
-        if let error = exchange.lastError { call.log.reason = error.reason }
-        swap(&exchange.request, &request)
-        if let made = exchange.response { response = made }
-        exchange.response = nil
-        let body = exchange.responseBody
-        exchange.responseBody = nil
-        call.exchange = exchange
-        return body.map { .replaceBody($0) } ?? .pass
+        call.exchange.nowNanoseconds = clock.nanoseconds
+        policy.runOutbound(&call.exchange)
+        if let error = call.exchange.lastError { call.log.reason = error.reason }
+        swap(&call.exchange.request, &request)
+        if let made = call.exchange.response.take() { response = made }
+        return call.exchange.responseBody.take().map { .replaceBody($0) } ?? .pass
     }
 
     mutating func failed(
@@ -305,41 +298,33 @@ struct GatewayLoop: GatewayApplication {
     ) -> OwnResponse {
         metrics.addBackendFailure()
         call.log.reason = failure.reason.rawValue
-        guard var exchange = call.exchange, let policy = call.policy else { return OwnAnswer.internalError("") }
-        call.exchange = nil
-        swap(&exchange.request, &request)
-        exchange.nowNanoseconds = clock.nanoseconds
-        policy.runOnError(failure.isTimeout ? .backendTimeout() : .backendUnreachable(), &exchange)
-        swap(&exchange.request, &request)
-        return take(&call, exchange)
+        guard let policy = call.policy, call.isExchanging else { return OwnAnswer.internalError("") }
+        swap(&call.exchange.request, &request)
+        call.exchange.nowNanoseconds = clock.nanoseconds
+        policy.runOnError(failure.isTimeout ? .backendTimeout() : .backendUnreachable(), &call.exchange)
+        swap(&call.exchange.request, &request)
+        return take(&call)
     }
 
     /// The answer that stands in the exchange.
-    private func take(_ call: inout GatewayCall, _ exchange: PolicyExchange) -> OwnResponse {
-        var exchange = exchange
-        guard let head = exchange.response else {
-            call.exchange = exchange
-            return OwnAnswer.internalError(call.log.requestID)
-        }
-        exchange.response = nil
-        let own = OwnResponse(head: head, body: exchange.responseBody ?? [])
-        exchange.responseBody = nil
-        call.exchange = exchange
-        return own
+    private func take(_ call: inout GatewayCall) -> OwnResponse {
+        let body = call.exchange.responseBody.take()
+        return call.exchange.response.take().map { OwnResponse(head: $0, body: body ?? []) }
+            ?? OwnAnswer.internalError(call.log.requestID)
     }
 
     // MARK: The end
 
     mutating func ended(_ call: inout GatewayCall, request: inout RequestHead, summary: CallSummary) {
         metrics.add(summary)
-        if var exchange = call.exchange {
-            call.exchange = nil
-            call.policy?.complete(&exchange, bytesIn: summary.bytesIn, bytesOut: summary.bytesOut)
+        if call.isExchanging {
+            call.isExchanging = false
+            call.policy?.complete(&call.exchange, bytesIn: summary.bytesIn, bytesOut: summary.bytesOut)
             if shared.accessLog != nil {
-                call.log.api = exchange.api
-                call.log.operation = exchange.operation
-                call.log.product = exchange.product
-                call.log.subscription = exchange.subscription
+                call.log.api = call.exchange.api
+                call.log.operation = call.exchange.operation
+                call.log.product = call.exchange.product
+                call.log.subscription = call.exchange.subscription
             }
         }
         if let subject = call.subject, let lane {
@@ -382,85 +367,5 @@ struct GatewayLoop: GatewayApplication {
         entry.status = refused.refusal.status
         entry.reason = refused.refusal.label
         logBuffer.add(entry, node: shared.node)
-    }
-}
-
-// MARK: - To the backend
-
-extension GatewayLoop {
-    /// Says where the request goes and what of it changes; a failure where it can't go anywhere.
-    private mutating func prepare(
-        _ forward: inout ForwardRequest, _ exchange: inout PolicyExchange, _ plan: ServingPlan, api index: Int?,
-        peer: PeerAddress, isTrusted: Bool, origins: inout OriginTable
-    ) -> PolicyFailure? {
-        var entity: BackendEntity?
-        let target: BackendTarget
-        switch exchange.backend {
-        case .none: return .backendUnreachable(detail: "No backend is configured for the API.")
-        case .url(let url):
-            guard let found = self.target(url, plan, api: index, &forward, &origins) else {
-                return .backendUnreachable(detail: "The URL of the backend is not usable.")
-            }
-            target = found
-        case .entity(let name):
-            let folded = name.lowercased()
-            guard let found = plan.entities[folded] else {
-                return .backendUnreachable(detail: "The backend is not in the configuration.")
-            }
-            entity = found
-            target = found.target
-            if let known = entityOrigins[folded] {
-                forward.origin = known
-            } else {
-                forward.origin = origins.index(of: target.origin)
-                entityOrigins[folded] = forward.origin
-            }
-        }
-        let api = index.map { plan.apis[$0] }
-        guard OutgoingRequest.writeTarget(&forward.target, exchange, target, entity, api) else {
-            return .internalError(
-                lastError: LastError(
-                    source: "rewrite-uri", reason: "ExpressionValueEvaluationFailure",
-                    message: "Expression evaluation failed. The target holds a byte that no URL may hold."))
-        }
-        if exchange.writesHost, let host = exchange.request.fields.first(.host) {
-            forward.host.append(contentsOf: host)
-        }
-        OutgoingRequest.writeFields(&exchange.request, entity, api, via: plan.via, peer: peer, isTrusted: isTrusted)
-        forward.body = exchange.requestBody
-        forward.timeoutMilliseconds = exchange.forwardTimeoutMilliseconds
-        return nil
-    }
-
-    private mutating func target(
-        _ url: String, _ plan: ServingPlan, api: Int?, _ forward: inout ForwardRequest, _ origins: inout OriginTable
-    ) -> BackendTarget? {
-        if let api, let own = plan.apis[api].target, plan.apis[api].configuration.serviceUrl == url {
-            if apiOrigins[api] < 0 { apiOrigins[api] = origins.index(of: own.origin) }
-            forward.origin = apiOrigins[api]
-            return own
-        }
-        if let known = targets[url] {
-            forward.origin = origins.index(of: known.origin)
-            return known
-        }
-        guard let parsed = try? BackendTarget(url: url) else { return nil }
-        if targets.count >= Self.targetsMax { targets = [:] }
-        targets[url] = parsed
-        forward.origin = origins.index(of: parsed.origin)
-        return parsed
-    }
-
-    /// Whether the request has passed gateways of this service too often (must-hold A66).
-    private func isLooping(_ request: RequestHead, _ plan: ServingPlan) -> Bool {
-        guard request.fields.contains(.via) else { return false }
-        var passages = 0
-        for line in request.fields.values(of: .via) {
-            for value in line.split(separator: UInt8(ascii: ",")) {
-                let name = value.drop { $0 == 0x20 || $0 == 0x09 }
-                if name.elementsEqual(plan.via) { passages += 1 }
-            }
-        }
-        return passages >= Self.passagesMax
     }
 }

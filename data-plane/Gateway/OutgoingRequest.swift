@@ -78,6 +78,13 @@ extension RequestHead {
     }
 }
 
+extension PolicyExchange {
+    /// Holds the place of an exchange that is yet to come.
+    static var blank: PolicyExchange {
+        PolicyExchange(request: .blank, caller: PeerAddress(bytes: [], text: ""), nowNanoseconds: 0)
+    }
+}
+
 /// Answers that need no policy.
 enum OwnAnswer {
     static func make(_ status: Int, _ message: String, closes: Bool = false) -> OwnResponse {

@@ -16,7 +16,8 @@ struct SnapshotRefused: Error, CustomStringConvertible {
 
 /// One version of the configuration, ready to serve.
 final class ServingPlan: Sendable {
-    struct Api: Sendable {
+    /// A class, so that a call holds it with one reference.
+    final class Api: Sendable {
         let configuration: ApiConfiguration
         let keyHeader: FieldName
         let document: CheckedDocument?
@@ -25,6 +26,18 @@ final class ServingPlan: Sendable {
         let target: BackendTarget?
         /// As the realm of a 401 has it, without a slash at its start.
         let path: String
+
+        init(
+            configuration: ApiConfiguration, keyHeader: FieldName, document: CheckedDocument?,
+            operationDocuments: [CheckedDocument?], target: BackendTarget?, path: String
+        ) {
+            self.configuration = configuration
+            self.keyHeader = keyHeader
+            self.document = document
+            self.operationDocuments = operationDocuments
+            self.target = target
+            self.path = path
+        }
     }
 
     struct Product: Sendable {

@@ -54,6 +54,14 @@ enum ByteClass {
         }
     }
 
+    /// Whether `bytes` begins with `text`, byte for byte.
+    @inline(__always)
+    static func begins(_ bytes: UnsafeRawBufferPointer, _ text: StaticString) -> Bool {
+        guard bytes.count >= text.utf8CodeUnitCount else { return false }
+        for index in 0..<text.utf8CodeUnitCount where bytes[index] != text.utf8Start[index] { return false }
+        return true
+    }
+
     /// Whether `bytes` is `text`, which is in lower case, without regard to case.
     @inline(__always)
     static func equal(_ bytes: UnsafeRawBufferPointer, folded text: StaticString) -> Bool {

@@ -44,9 +44,7 @@ extension EventLoop {
         if allowsPooled {
             while let index = origins.states[origin].idle.popLast() {
                 let backend = connections[index]
-                if backend.pointee.phase == .idle,
-                    backend.pointee.flags.isDisjoint(with: [.readable, .hangingUp, .inputEnded])
-                {
+                if backend.pointee.phase == .idle, isQuiet(index) {
                     backend.pointee.takenInTurn = turnNumber
                     backend.pointee.call = call
                     exchange.pointee.backend = index
@@ -125,13 +123,15 @@ extension EventLoop {
             sendRequest(call)
             return
         }
-        guard let context = clientContext(wanted), let tls = SSL_new(context),
-            SSL_set_fd(tls, backend.pointee.descriptor) == 1
-        else {
+        guard let context = clientContext(wanted), let tls = SSL_new(context) else {
             fail(call, .handshakeFailed)
             return
         }
         backend.pointee.tls = tls
+        guard SocketBIO.attach(tls, backend.pointee.descriptor) else {
+            fail(call, .handshakeFailed)
+            return
+        }
         SSL_set_connect_state(tls)
         if NetworkAddress(literal: wanted.host, port: 0) == nil { _ = gh_SSL_set_tlsext_host_name(tls, wanted.host) }
         backend.pointee.phase = .handshaking
@@ -167,6 +167,16 @@ extension EventLoop {
             if backend.pointee.flags.contains(.hangingUp) { fail(call, .handshakeFailed) }
         default: fail(call, .handshakeFailed)
         }
+    }
+
+    /// Whether an idle connection has nothing to say. Over TLS bytes may be records of the protocol's own, such as
+    /// tickets: reading tells.
+    private mutating func isQuiet(_ index: UInt32) -> Bool {
+        let flags = connections[index].pointee.flags
+        guard flags.isDisjoint(with: [.hangingUp, .inputEnded]) else { return false }
+        if !flags.contains(.readable) { return true }
+        guard connections[index].pointee.tls != nil, case .blocked = read(index) else { return false }
+        return true
     }
 
     // MARK: The request
@@ -209,8 +219,7 @@ extension EventLoop {
         case .handshaking: continueHandshake(index)
         case .idle:
             // A server's end, or bytes that nobody asked for.
-            if backend.pointee.flags.isDisjoint(with: [.readable, .hangingUp]) { return }
-            forget(index)
+            if !isQuiet(index) { forget(index) }
         case .awaitingHead, .deciding, .body:
             if !backend.pointee.output.isEmpty, backend.pointee.flags.contains(.writable) {
                 let reference = connections.reference(index)

@@ -202,6 +202,7 @@ extension EventLoop {
         backend.pointee.beganAt = now
         origins.states[origin].idle.append(index)
         refile(index)
+        if backend.pointee.flags.contains(.readable) { markReady(index) }
     }
 }
 

@@ -73,7 +73,12 @@ extension EventLoop {
         }
         var tls: OpaquePointer?
         if isTLS {
-            guard let made = SSL_new(listeners[listener].context), SSL_set_fd(made, descriptor) == 1 else {
+            guard let made = SSL_new(listeners[listener].context) else {
+                Glibc.close(descriptor)
+                return
+            }
+            guard SocketBIO.attach(made, descriptor) else {
+                SSL_free(made)
                 Glibc.close(descriptor)
                 return
             }
@@ -164,11 +169,9 @@ extension EventLoop {
         _ tls: OpaquePointer, _ connection: UnsafeMutablePointer<Connection>
     ) -> Result<Int, NoBytes> {
         ERR_clear_error()
-        let before = BIO_number_read(SSL_get_rbio(tls))
         let count = SSL_read(tls, scratch, Int32(Self.scratchBytes))
         if count > 0 {
-            // Reads below the free room of OpenSSL's buffer have drained the socket (`TLSContext.readBufferBytes`).
-            let isDrained = BIO_number_read(SSL_get_rbio(tls)) &- before < 16_384 && SSL_has_pending(tls) == 0
+            let isDrained = SocketBIO.isDrained(tls) && SSL_has_pending(tls) == 0
             if isDrained, !connection.pointee.flags.contains(.hangingUp) {
                 connection.pointee.flags.remove(.readable)
             }

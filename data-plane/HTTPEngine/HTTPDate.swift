@@ -8,7 +8,9 @@ package enum HTTPDate {
     ]
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT`.
-    package static func bytes(seconds: Int64) -> [UInt8] {
+    package static func bytes(seconds wall: Int64) -> [UInt8] {
+        // A clock before 1970 is a broken one: the date is wrong then, but it is a date.
+        let seconds = max(0, wall)
         let dayNumber = seconds / 86_400
         let rest = Int(seconds % 86_400)
         let date = civil(dayNumber)

@@ -110,7 +110,7 @@ struct RequestLine: BitwiseCopyable {
         targetEnd = index
         guard targetEnd > methodEnd &+ 1, index < line.count else { throw .requestLine }
         let version = line.part((index &+ 1)..<line.count)
-        guard version.count == 8, version.part(0..<5).elementsEqual("HTTP/".utf8), ByteClass.isDigit(version[5]),
+        guard version.count == 8, ByteClass.begins(version, "HTTP/"), ByteClass.isDigit(version[5]),
             version[6] == ByteClass.dot, ByteClass.isDigit(version[7])
         else { throw .version }
         guard version[5] == UInt8(ascii: "1"), version[7] <= UInt8(ascii: "1") else { throw .unknownVersion }
@@ -130,7 +130,7 @@ struct StatusLine: BitwiseCopyable {
     }
 
     init(_ line: UnsafeRawBufferPointer) throws(Refusal) {
-        guard line.count >= 12, line.part(0..<7).elementsEqual("HTTP/1.".utf8),
+        guard line.count >= 12, ByteClass.begins(line, "HTTP/1."),
             line[7] == UInt8(ascii: "0") || line[7] == UInt8(ascii: "1"), line[8] == ByteClass.space,
             ByteClass.isDigit(line[9]), ByteClass.isDigit(line[10]), ByteClass.isDigit(line[11]),
             line.count == 12 || line[12] == ByteClass.space

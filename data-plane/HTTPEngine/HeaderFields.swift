@@ -115,6 +115,17 @@ package struct HeaderFields: Sendable {
         append(name.bytes, value)
     }
 
+    // Not generic: these are called from other rooms on the way of every call, where generic ones are not specialised.
+
+    package mutating func append(_ name: FieldName, _ value: [UInt8]) { append(name.bytes, value) }
+
+    package mutating func append(_ name: FieldName, _ value: ArraySlice<UInt8>) { append(name.bytes, value) }
+
+    package mutating func set(_ name: FieldName, _ value: [UInt8]) {
+        remove(name)
+        append(name.bytes, value)
+    }
+
     package mutating func append(_ name: FieldName, _ value: String) {
         append(name.bytes, value.utf8)
     }

@@ -37,7 +37,7 @@ enum TLSContext {
     // Values of OpenSSL's function-like macros SSL_OP_BIT(17) and SSL_OP_BIT(30).
     private static let noCompression: UInt64 = 1 << 17
     private static let noRenegotiation: UInt64 = 1 << 30
-    /// Room for a whole record beside a partial one: a read that does not fill it has drained the socket.
+    /// Room for a whole record beside a partial one, so that most reads drain the socket.
     private static let readBufferBytes = 33_792
 
     /// For a listener.

@@ -64,7 +64,7 @@ class Arm:
 
 def cpu_ticks(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return int(fields[11]) + int(fields[12])
+    return int(fields[11]), int(fields[12])
 
 
 def run_wrk(port, seconds, script, path):
@@ -169,28 +169,30 @@ def measure(contenders, options, scripts):
     ticks = os.sysconf("SC_CLK_TCK")
     for case in ("plain", "keys"):
         rows = {name: [] for name in contenders}
+        users = {name: [] for name in contenders}
         rates = {name: [] for name in contenders}
         for number in range(-1, options.rounds):
             for name, contender in contenders.items():
                 port, path = contender[case]
                 before = cpu_ticks(contender["pid"])
                 calls, microseconds = run_wrk(port, options.seconds if number >= 0 else 1, scripts[case], path)
-                spent = (cpu_ticks(contender["pid"]) - before) / ticks
+                user, system = (after - start for after, start in zip(cpu_ticks(contender["pid"]), before))
                 if number >= 0:  # the first round only warms up
-                    rows[name].append(spent * 1e6 / calls)
+                    rows[name].append((user + system) / ticks * 1e6 / calls)
+                    users[name].append(user / ticks * 1e6 / calls)
                     rates[name].append(calls * 1e6 / microseconds)
-        results[case] = {name: {"cpuMicroseconds": statistics.median(values), "range": [min(values), max(values)], "callsPerSecond": statistics.median(rates[name])} for name, values in rows.items()}
+        results[case] = {name: {"cpuMicroseconds": statistics.median(values), "userMicroseconds": statistics.median(users[name]), "range": [min(values), max(values)], "callsPerSecond": statistics.median(rates[name])} for name, values in rows.items()}
         for name in contenders:
             results[case][name]["toNginx"] = results[case][name]["cpuMicroseconds"] / results[case]["nginx"]["cpuMicroseconds"]
     return results
 
 
 def table(results):
-    print(f"{'':8}{'gateway':12}{'CPU us/call':>12}{'range':>16}{'to nginx':>10}{'calls/s':>10}")
+    print(f"{'':8}{'gateway':12}{'CPU us/call':>12}{'user':>8}{'range':>16}{'to nginx':>10}{'calls/s':>10}")
     for case, rows in results.items():
         for name, row in rows.items():
             spread = f"{row['range'][0]:.1f}-{row['range'][1]:.1f}"
-            print(f"{case:8}{name:12}{row['cpuMicroseconds']:12.1f}{spread:>16}{row['toNginx']:10.2f}{row['callsPerSecond']:10.0f}")
+            print(f"{case:8}{name:12}{row['cpuMicroseconds']:12.1f}{row['userMicroseconds']:8.1f}{spread:>16}{row['toNginx']:10.2f}{row['callsPerSecond']:10.0f}")
 
 
 def main():

@@ -34,6 +34,8 @@ package struct Viewing: Sendable {
     package var mayWrite: Bool
     /// `format` of the query of a policy's GET.
     package var policyFormat: String?
+    /// `expandGroups=true` of products and users.
+    package var expandsGroups = false
 
     package init(
         answer: Answer, maySeeSecrets: Bool = false, mayWrite: Bool = false, policyFormat: String? = nil

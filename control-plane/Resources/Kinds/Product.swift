@@ -39,7 +39,10 @@ extension Kind {
                 let groups = try shown.reader.list(ListQuery(kind: "products/groups", parent: shown.resource.id))
                 shown.properties["groups"] = .array(try groups.compactMap { try Groups.summary($0.name, shown) })
             case .put, .patch: shown.properties["groups"] = []
-            case .get, .list: break
+            case .get, .list:
+                guard shown.viewing.expandsGroups else { break }
+                let groups = try shown.reader.list(ListQuery(kind: "products/groups", parent: shown.resource.id))
+                shown.properties["groups"] = .array(try groups.compactMap { try Groups.summary($0.name, shown) })
             }
         }
         return kind

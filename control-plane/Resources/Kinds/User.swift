@@ -34,7 +34,10 @@ extension Kind {
                 shown.properties["groups"] = .array(
                     try Users.groups(of: shown.resource, shown.reader).compactMap { try Groups.summary($0, shown) })
             case .patch: shown.properties["groups"] = []
-            case .get, .list: break
+            case .get, .list:
+                guard shown.viewing.expandsGroups else { break }
+                let groups = try Users.groups(of: shown.resource, shown.reader)
+                shown.properties["groups"] = .array(try groups.compactMap { try Groups.summary($0, shown) })
             }
         }
         return kind

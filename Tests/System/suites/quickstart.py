@@ -64,7 +64,10 @@ def test_start_stop_second_start_kill_and_exit_statuses(_):
 
 def test_the_demo_in_front_a_call_the_report_and_ctrl_c(_):
     folder, base = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-demo-")) / "q", free_base()
-    child = subprocess.Popen([str(PROJECT / "ops/quickstart"), "--dir", str(folder), "--port-base", str(base)], cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # A suite that runs in the background of a script has inherited "ignore Ctrl-C"; a person's terminal has not.
+    child = subprocess.Popen(
+        [str(PROJECT / "ops/quickstart"), "--dir", str(folder), "--port-base", str(base)], cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         shown = [child.stdout.readline() for _ in range(3)]
         assert "curl" in shown[0] and "report" in shown[1], shown

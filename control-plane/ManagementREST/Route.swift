@@ -63,7 +63,7 @@ package struct Route: Sendable {
         return zip(path, segments).allSatisfy { part, segment in
             switch part {
             case .word(let word): segment.lowercased() == word
-            case .parameter: true
+            case .parameter: !segment.isEmpty
             }
         }
     }

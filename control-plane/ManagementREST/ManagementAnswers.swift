@@ -231,7 +231,7 @@ extension Management {
             return nil
         }
         do {
-            return try JSONReader.read(bytes)
+            return try JSONReader.read(bytes, valuesMax: Route.bodyValuesMax)
         } catch {
             throw Refusal(.malformedBody, "The body is not taken as JSON: \(error)")
         }

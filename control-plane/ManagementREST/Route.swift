@@ -43,6 +43,8 @@ package struct Route: Sendable {
 
     package static let ordinaryBody = 4 << 20
     package static let importBody = 16 << 20
+    /// Values in one body (must-hold G41).
+    static let bodyValuesMax = 100_000
 
     package init(
         _ name: String, _ method: RouteMethod, _ path: String, _ permission: Permission, bodyMax: Int? = nil,

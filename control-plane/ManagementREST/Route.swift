@@ -136,6 +136,19 @@ package struct RouteCall: Sendable {
         return (result.value, result.revision ?? store.revision)
     }
 
+    /// Reads something secret; that it was read is in the audit, or it is not given (must-hold G23).
+    func readSecret<Value: Sendable>(
+        of id: ResourceID, _ body: @escaping @Sendable (StoreReader) throws -> Value
+    ) async throws -> Value {
+        let action = action
+        let named = context.armID(id)
+        return try await store.write(by: actor) { writer in
+            let value = try body(writer.reader)
+            try writer.audit(action: action, resource: named, outcome: "Succeeded")
+            return value
+        }.value
+    }
+
     /// Adds what a write's answer has: the revision, and the rollout where the caller waits for it.
     func finished(_ answer: Answer, revision: Revision) async -> Answer {
         var answer = answer

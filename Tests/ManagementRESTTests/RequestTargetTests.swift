@@ -26,7 +26,8 @@ import WebClient
     }
 
     @Test(arguments: [
-        ("a=1&b=2", ["a=1", "b=2"]), ("a", ["a="]), ("a=1=2", ["a=1=2"]), ("%24top=5", ["$top=5"]), ("a+b=c+d", ["a b=c d"]),
+        ("a=1&b=2", ["a=1", "b=2"]), ("a", ["a="]), ("a=1=2", ["a=1=2"]), ("%24top=5", ["$top=5"]),
+        ("a+b=c+d", ["a b=c d"]),
         ("&&", []), ("=x", ["=x"]), ("a=%zz", ["a="]), ("%zz=a", []),
     ])
     func queriesAreDecodedOnce(query: String, pairs: [String]) {

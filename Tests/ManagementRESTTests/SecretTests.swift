@@ -14,14 +14,18 @@ import WebClient
     private static func fill(_ live: LiveManagement) async throws {
         try await live.put(
             "/subscriptions/s",
-            ["displayName": "s", "scope": "/apis", "primaryKey": .string(marker + "1"), "secondaryKey": .string(marker + "2")])
+            [
+                "displayName": "s", "scope": "/apis", "primaryKey": .string(marker + "1"),
+                "secondaryKey": .string(marker + "2"),
+            ])
         try await live.put("/namedValues/n", ["displayName": "n", "secret": true, "value": .string(marker)])
         try await live.put(
             "/backends/b",
             [
                 "url": "https://b.example", "protocol": "http",
                 "credentials": [
-                    "header": ["x-api-key": [.string(marker)], "x-ref": ["{{n}}"]], "query": ["code": [.string(marker)]],
+                    "header": ["x-api-key": [.string(marker)], "x-ref": ["{{n}}"]],
+                    "query": ["code": [.string(marker)]],
                     "authorization": ["scheme": "Bearer", "parameter": .string(marker)],
                 ],
                 "proxy": ["url": "http://p.example", "username": "u", "password": .string(marker)],
@@ -80,7 +84,10 @@ import WebClient
             #expect(read?["header"] == ["x-api-key": ["***"], "x-ref": ["{{n}}"]])
             #expect(read?["query"] == ["code": ["***"]])
             let full = try await live.send("GET", "/backends/b").json
-            #expect(full[path: "properties.credentials.header"] == ["x-api-key": [.string(Self.marker)], "x-ref": ["{{n}}"]])
+            #expect(
+                full[path: "properties.credentials.header"] == [
+                    "x-api-key": [.string(Self.marker)], "x-ref": ["{{n}}"],
+                ])
             #expect(full[path: "properties.credentials.authorization"] == ["scheme": "Bearer"])
             #expect(full[path: "properties.proxy.password"] == nil)
             // What a reader saw, sent back by one who may write, keeps what is stored.

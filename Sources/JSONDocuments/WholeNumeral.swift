@@ -8,9 +8,9 @@ enum WholeNumeral {
         let isNegative = mantissa.first?.hasPrefix("-") == true
         let whole = (mantissa.first ?? "").drop(while: { $0 == "-" })
         let fraction = mantissa.count > 1 ? mantissa[1] : ""
-        guard let exponent = parts.count > 1 ? Int(parts[1]) : 0, abs(exponent) <= 1000, text.utf8.count <= 1000 else {
-            return nil
-        }
+        guard let exponent = parts.count > 1 ? Int(parts[1]) : 0, (-1000...1000).contains(exponent),
+            text.utf8.count <= 1000
+        else { return nil }
         // All digits, with the point `places` from their end.
         var digits = Array((whole + fraction).utf8)
         var places = fraction.utf8.count - exponent

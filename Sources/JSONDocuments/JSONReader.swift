@@ -17,10 +17,12 @@ package struct JSONFault: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 package enum JSONReader {
-    /// Reads one document, with at most `depthMax` arrays and objects inside each other. Throws `JSONFault` with the
-    /// place. A name that stands twice in an object is a fault, for readers differ in which one they take.
-    package static func read(_ bytes: [UInt8], depthMax: Int = 64) throws(JSONFault) -> JSONValue {
-        var reader = Reader(bytes: bytes, depthMax: depthMax)
+    /// Reads one document, with at most `depthMax` arrays and objects inside each other and `valuesMax` values in all.
+    /// Throws `JSONFault` with the place. A name that stands twice in an object is a fault, for readers differ in which one they take.
+    package static func read(
+        _ bytes: [UInt8], depthMax: Int = 64, valuesMax: Int = .max
+    ) throws(JSONFault) -> JSONValue {
+        var reader = Reader(bytes: bytes, depthMax: depthMax, valuesLeft: valuesMax)
         reader.skipByteOrderMark()
         let value = try reader.value(depth: 0)
         reader.skipSpace()
@@ -28,19 +30,23 @@ package enum JSONReader {
         return value
     }
 
-    package static func read(_ text: String, depthMax: Int = 64) throws(JSONFault) -> JSONValue {
-        try read(Array(text.utf8), depthMax: depthMax)
+    package static func read(
+        _ text: String, depthMax: Int = 64, valuesMax: Int = .max
+    ) throws(JSONFault) -> JSONValue {
+        try read(Array(text.utf8), depthMax: depthMax, valuesMax: valuesMax)
     }
 }
 
 private struct Reader {
     let bytes: [UInt8]
     let depthMax: Int
+    var valuesLeft: Int
     var position = 0
 
-    init(bytes: [UInt8], depthMax: Int) {
+    init(bytes: [UInt8], depthMax: Int, valuesLeft: Int) {
         self.bytes = bytes
         self.depthMax = depthMax
+        self.valuesLeft = valuesLeft
     }
 
     var isAtEnd: Bool { position >= bytes.count }
@@ -76,6 +82,8 @@ private struct Reader {
     mutating func value(depth: Int) throws(JSONFault) -> JSONValue {
         skipSpace()
         guard !isAtEnd else { throw fault("The JSON document ends too early.") }
+        guard valuesLeft > 0 else { throw fault("Too many values in one document.") }
+        valuesLeft -= 1
         switch current {
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["): return try array(depth: depth)

@@ -29,6 +29,15 @@ package indirect enum JSONValue: Hashable, Sendable {
         if case .int(let value) = self { value } else { nil }
     }
 
+    /// The value of a numeral that is whole, however it is written (`1.0`, `1e2`); nil for all others.
+    package var wholeNumber: Int64? {
+        switch self {
+        case .int(let value): value
+        case .number(let text): WholeNumeral.value(of: text)
+        default: nil
+        }
+    }
+
     package var items: [JSONValue]? {
         if case .array(let items) = self { items } else { nil }
     }

@@ -58,4 +58,19 @@ import Testing
         #expect(try JSONReader.read(#"{"a":1,"b":2}"#) == JSONReader.read(#"{"b":2,"a":1}"#))
         #expect(try JSONReader.read(#"{"b":2,"a":1}"#).encodedText(sorted: true) == #"{"a":1,"b":2}"#)
     }
+
+    @Test(arguments: [
+        ("1.0", 1), ("1e2", 100), ("10E-1", 1), ("0.5e1", 5), ("-1.0", -1), ("1.5", nil), ("1e-1", nil), ("0.0", 0),
+        ("0e99", 0), ("1e400", nil), ("1e99999999999999999999", nil),
+        ("1e-9223372036854775808", nil), ("1e9223372036854775807", nil), ("9223372036854775808", nil), ("-0.0", 0),
+        ("9.223372036854775807e18", .max), ("-9223372036854775808.0", .min), ("0e-5", 0), ("100e-2", 1),
+    ])
+    func wholeNumeralsKeepTheirValue(text: String, value: Int64?) throws {
+        #expect(try JSONReader.read(text).wholeNumber == value)
+    }
+
+    @Test func valuesOfADocumentAreBounded() throws {
+        #expect(try JSONReader.read("[1,[2],{\"a\":3}]", valuesMax: 6).items?.count == 3)
+        #expect(throws: JSONFault.self) { try JSONReader.read("[1,[2],{\"a\":3}]", valuesMax: 5) }
+    }
 }

@@ -54,7 +54,9 @@ import Testing
         let long = "contains(name,'\(String(repeating: "a", count: 5000))')"
         let nots = String(repeating: "not ", count: 2000) + "name eq 'x'"
         let brackets = String(repeating: "(", count: 2000) + "name eq 'x'"
-        for text in [long, nots, brackets] {
+        let terms = { (count: Int) in Array(repeating: "count eq 1", count: count).joined(separator: " or ") }
+        #expect(throws: Never.self) { try ListFilter.read(terms(256), fields: fields) }
+        for text in [long, nots, brackets, terms(257)] {
             #expect(throws: Refusal.self) { try ListFilter.read(text, fields: fields) }
         }
     }

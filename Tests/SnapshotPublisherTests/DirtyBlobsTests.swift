@@ -7,6 +7,7 @@ import Testing
     @Test(arguments: [
         ("apis", "/apis/Echo", "", ["apis/echo"]), ("apis/operations", "/apis/echo/operations/get", "", ["apis/echo"]),
         ("apis/operations/policies", "/apis/echo/operations/get/policies/policy", "", ["apis/echo"]),
+        ("apis/schemas", "/apis/echo/schemas/1", "", ["apis/echo"]),
         ("products/apis", "/products/p/apis/a", "", ["products/p"]),
         ("subscriptions", "/subscriptions/s", "0a,ff", ["subscriptions/0a", "subscriptions/ff"]),
         ("namedValues", "/namedValues/n", "", ["named-values", "secrets"]),

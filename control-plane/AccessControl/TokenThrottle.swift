@@ -53,9 +53,7 @@ package final class TokenThrottle: Sendable {
     }
 
     private static func keys(_ client: String, _ address: String) -> [String] {
-        let network =
-            address.contains(":")
-            ? address.split(separator: ":", omittingEmptySubsequences: false).prefix(4).joined(separator: ":") : address
+        let network = SourceNetwork.name(of: address)
         return ["\(client.lowercased().prefix(200))|\(network)", "|\(network)"]
     }
 }

@@ -205,7 +205,11 @@ extension Management {
         guard access.directory.allows(caller, action, at: context.serviceID) else {
             throw forbidden(caller, action, context.serviceID)
         }
-        throw Refusal.fields([FieldProblem("id", "A segment of the path is not UTF-8, or holds a slash or NUL.")])
+        throw Refusal.fields([
+            FieldProblem(
+                "id",
+                "A segment of the path is not UTF-8 in normal form C, is '.' or '..', or holds one of / \\ % or NUL.")
+        ])
     }
 
     private func body(_ inquiry: Inquiry, _ route: Route) async throws -> JSONValue? {
@@ -227,7 +231,7 @@ extension Management {
             return nil
         }
         do {
-            return try JSONReader.read(bytes)
+            return try JSONReader.read(bytes, valuesMax: Route.bodyValuesMax)
         } catch {
             throw Refusal(.malformedBody, "The body is not taken as JSON: \(error)")
         }

@@ -1,5 +1,6 @@
 // Refused attempts in the audit, bounded: 403 ten rows a minute for one (principal, action), 401 one row a minute and
 // source, everything beyond as a count (design.md section 7, must-hold G64).
+internal import AccessControl
 internal import Foundation
 internal import ResourceStore
 internal import Synchronization
@@ -50,10 +51,7 @@ final class RefusalAudit: Sendable {
 
     /// A 401: counted, by network.
     func unauthenticated(address: String) {
-        let source =
-            address.contains(":")
-            ? address.split(separator: ":", omittingEmptySubsequences: false).prefix(4).joined(separator: ":") + "::/64"
-            : address
+        let source = SourceNetwork.name(of: address)
         state.withLock { state in
             if state.unauthenticated[source] != nil || state.unauthenticated.count < Self.sourcesMax {
                 state.unauthenticated[source, default: 0] += 1
@@ -72,7 +70,7 @@ final class RefusalAudit: Sendable {
         await flush()
     }
 
-    private func flush() async {
+    func flush() async {
         let (beyond, sources, others) = state.withLock { state in
             defer { state = State() }
             return (state.beyond, state.unauthenticated, state.others)

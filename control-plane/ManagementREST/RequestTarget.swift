@@ -1,8 +1,11 @@
 // The target of a management request: segments decoded once, query parameters in order.
+internal import Foundation
 
 /// A request's path and query.
 struct RequestTarget: Sendable {
-    /// Segments of the path, percent-decoded once. nil where one is not UTF-8 or holds a slash or NUL when decoded.
+    /// Segments of the path, percent-decoded once. An empty one in the middle stays, and names nothing. nil where one
+    /// could be read in another way by somebody else (must-hold G14, G15): not UTF-8 or not in normal form C, a dot
+    /// segment, or with a slash, backslash, percent sign or NUL when decoded.
     let segments: [String]?
     /// As they came, decoded; names keep their case.
     let query: [(name: String, value: String)]
@@ -14,10 +17,10 @@ struct RequestTarget: Sendable {
         rawQuery = query ?? ""
         var decoded: [String] = []
         var isSound = true
-        for segment in path.split(separator: "/", omittingEmptySubsequences: true) {
-            guard let text = Self.decode(segment, plusIsBlank: false), !text.contains("/"),
-                !text.unicodeScalars.contains("\u{0}")
-            else {
+        var parts = path.split(separator: "/", omittingEmptySubsequences: false).drop(while: \.isEmpty)
+        if parts.last?.isEmpty == true { parts.removeLast() }
+        for segment in parts {
+            guard let text = Self.decode(segment, plusIsBlank: false), Self.isSound(text) else {
                 isSound = false
                 break
             }
@@ -29,6 +32,14 @@ struct RequestTarget: Sendable {
             guard let name = parts.first.flatMap({ Self.decode($0, plusIsBlank: true) }) else { return nil }
             return (name, parts.count > 1 ? Self.decode(parts[1], plusIsBlank: true) ?? "" : "")
         }
+    }
+
+    private static func isSound(_ segment: String) -> Bool {
+        guard segment != ".", segment != "..",
+            !segment.utf8.contains(where: { $0 == 0 || "/\\%".utf8.contains($0) })
+        else { return false }
+        return segment.utf8.allSatisfy { $0 < 0x80 }
+            || segment.utf8.elementsEqual(segment.precomposedStringWithCanonicalMapping.utf8)
     }
 
     /// All values of a parameter; names of the query in any case, as ARM takes them.

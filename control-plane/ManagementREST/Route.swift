@@ -43,6 +43,8 @@ package struct Route: Sendable {
 
     package static let ordinaryBody = 4 << 20
     package static let importBody = 16 << 20
+    /// Values in one body (must-hold G41).
+    static let bodyValuesMax = 100_000
 
     package init(
         _ name: String, _ method: RouteMethod, _ path: String, _ permission: Permission, bodyMax: Int? = nil,
@@ -63,7 +65,7 @@ package struct Route: Sendable {
         return zip(path, segments).allSatisfy { part, segment in
             switch part {
             case .word(let word): segment.lowercased() == word
-            case .parameter: true
+            case .parameter: !segment.isEmpty
             }
         }
     }
@@ -132,6 +134,19 @@ package struct RouteCall: Sendable {
             return value
         }
         return (result.value, result.revision ?? store.revision)
+    }
+
+    /// Reads something secret; that it was read is in the audit, or it is not given (must-hold G23).
+    func readSecret<Value: Sendable>(
+        of id: ResourceID, _ body: @escaping @Sendable (StoreReader) throws -> Value
+    ) async throws -> Value {
+        let action = action
+        let named = context.armID(id)
+        return try await store.write(by: actor) { writer in
+            let value = try body(writer.reader)
+            try writer.audit(action: action, resource: named, outcome: "Succeeded")
+            return value
+        }.value
     }
 
     /// Adds what a write's answer has: the revision, and the rollout where the caller waits for it.

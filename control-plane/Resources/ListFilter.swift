@@ -79,11 +79,13 @@ package indirect enum ListFilter: Hashable, Sendable {
 private struct FilterReader {
     private static let lengthMax = 4096
     private static let depthMax = 32
+    private static let termsMax = 256
 
     let characters: [Character]
     let fields: [FilterField]
     var position = 0
     var depth = 0
+    var terms = 0
 
     init(text: String, fields: [FilterField]) {
         characters = Array(text)
@@ -138,6 +140,8 @@ private struct FilterReader {
     }
 
     private mutating func term() throws(Refusal) -> ListFilter {
+        terms += 1
+        guard terms <= Self.termsMax else { throw fault("has more than \(Self.termsMax) terms") }
         guard let name = identifier() else { throw fault("lacks a field or function at character \(position + 1)") }
         if let function = ListFilter.Function(rawValue: name.lowercased()), take("(") { return try call(function) }
         if let slash = name.lastIndex(of: "/") {

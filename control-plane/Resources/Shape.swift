@@ -137,11 +137,11 @@ package struct ShapeReader {
             }
             return .string(found)
         case .integer(let range):
-            guard let number = value.integer else { return fault(path, "must be an integer.") }
+            guard let number = value.wholeNumber else { return fault(path, "must be an integer.") }
             guard range.contains(number) else {
                 return fault(path, "must be from \(range.lowerBound) to \(range.upperBound).")
             }
-            return value
+            return .int(number)
         case .boolean: return value.boolean == nil ? fault(path, "must be true or false.") : value
         case .time:
             guard let text = value.text, let time = Timestamp.read(text) else {

@@ -21,7 +21,7 @@ package struct DirtyBlobs: Sendable, Equatable {
     package mutating func add(_ change: ChangeRow) {
         let segments = change.id.segments.map(String.init)
         switch change.kind {
-        case "apis", "apis/operations", "apis/policies", "apis/operations/policies":
+        case "apis", "apis/operations", "apis/policies", "apis/operations/policies", "apis/schemas":
             names.insert(BlobName.apis + segments[1].lowercased())
         case "products", "products/apis", "products/policies":
             names.insert(BlobName.products + segments[1].lowercased())

@@ -22,18 +22,30 @@ package actor SnapshotPublisher {
     package static let coalescing = Duration.milliseconds(20)
     /// Roots that are kept, each gateway.
     package static let rootsKept = 1000
+    private static let retryAfter = Duration.seconds(1)
 
     private let store: ResourceStore
     private let context: ResourceContext
     private let pepper: [UInt8]
-    private var keyring: SnapshotKeyring
-    private var blobs: [String: BlobReference] = [:]
-    private var secretsPlain: SnapshotSecrets?
-    private var version: Revision = 0
+    /// What the next root is made from; replaced as a whole once a root is kept, so that one that can't be kept leaves
+    /// nothing behind.
+    private struct State: Sendable {
+        var keyring: SnapshotKeyring
+        var blobs: [String: BlobReference] = [:]
+        var secretsPlain: SnapshotSecrets?
+        var version: Revision = 0
+        var rootHashes: [String: String] = [:]
+    }
+
+    private var state: State
     private var newest: [String: PublishedRoot] = [:]
     /// The roots before the newest.
     private var former: [String: PublishedRoot] = [:]
-    private var rootHashes: [String: String] = [:]
+    /// Whether a root is being made, and who waits to make the next: two at once would mix their keys.
+    private var isPublishing = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+    /// Why the newest revision is not published yet; nil where it is.
+    package private(set) var failure: StoreFailure?
     /// Bytes of the blobs of the newest roots, so that nodes are not served from the disk.
     private var cache: [String: [UInt8]] = [:]
     private var listeners: [UInt64: AsyncStream<PublishedRoot>.Continuation] = [:]
@@ -42,11 +54,11 @@ package actor SnapshotPublisher {
     package init(store: ResourceStore, context: ResourceContext, keyring: SnapshotKeyring, pepper: [UInt8]) {
         self.store = store
         self.context = context
-        self.keyring = keyring
+        state = State(keyring: keyring)
         self.pepper = pepper
     }
 
-    package var verificationKey: SnapshotVerificationKey { keyring.signing.verificationKey }
+    package var verificationKey: SnapshotVerificationKey { state.keyring.signing.verificationKey }
 
     /// The newest root of a gateway.
     package func root(of gateway: String) -> PublishedRoot? { newest[gateway.lowercased()] }
@@ -77,7 +89,7 @@ package actor SnapshotPublisher {
     /// controller signed moves the revision past it, and what is here now is published under a higher version (must-hold
     /// H18). Without one nobody moves anything (H19).
     package func handOver(_ signed: SignedRoot, of gateway: String) async throws -> Bool {
-        guard let verified = try? VerifiedRoot(signed, key: keyring.signing.verificationKey),
+        guard let verified = try? VerifiedRoot(signed, key: state.keyring.signing.verificationKey),
             verified.root.service.lowercased() == context.serviceID.lowercased(),
             verified.root.gateway.lowercased() == gateway.lowercased(), verified.root.version > store.revision
         else { return false }
@@ -98,7 +110,13 @@ package actor SnapshotPublisher {
     /// node refuses another root of the same version; publishes everything anew where they were not.
     package func start() async throws {
         if try await resume() { return }
-        if try await store.read({ try !$0.snapshots(gateway: Gateways.defaultName, limit: 1).isEmpty }) {
+        let kept = try await store.read { reader in
+            try reader.list(ListQuery(kind: "gateways")).flatMap { try reader.snapshots(gateway: $0.name, limit: 1) }
+        }
+        for record in kept {
+            state.rootHashes[record.gateway.lowercased()] = try ContentHash(of: record.root).description
+        }
+        if !kept.isEmpty {
             // Whatever was published last stays behind: a version of its own for what is built now.
             _ = try await store.write(by: .controller) { writer in
                 try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
@@ -109,7 +127,7 @@ package actor SnapshotPublisher {
 
     /// Whether the newest roots are those of the newest revision, under the present keys.
     private func resume() async throws -> Bool {
-        let keyring = keyring
+        let keyring = state.keyring
         struct Found: Sendable {
             var roots: [(record: SnapshotRecord, root: SnapshotRoot)]
             var bytes: [String: [UInt8]]
@@ -135,38 +153,67 @@ package actor SnapshotPublisher {
             let sealed = all.root.blobs[BlobName.secrets].flatMap({ found.bytes[$0.sha256] }),
             let secrets = try? SnapshotSecrets.opened(sealed, with: keyring.data)
         else { return false }
-        version = found.version
-        blobs = all.root.blobs
+        state.version = found.version
+        state.blobs = all.root.blobs
+        state.secretsPlain = secrets
         cache = found.bytes
-        secretsPlain = secrets
         for (record, root) in found.roots {
             let signed = SignedRoot(
                 root: Data(record.root).base64EncodedString(), signature: Data(record.signature).base64EncodedString())
             newest[record.gateway.lowercased()] = PublishedRoot(
                 gateway: record.gateway, version: record.version, signed: signed, dataKey: keyring.data,
                 hashes: Set(root.blobs.values.map(\.sha256)))
-            rootHashes[record.gateway.lowercased()] = signed.rootHash
+            state.rootHashes[record.gateway.lowercased()] = signed.rootHash
         }
         return true
     }
 
-    /// Publishes each new revision until the task is cancelled.
+    /// Publishes each new revision until the task is cancelled. Where the store can't keep a root, the newest one stays
+    /// and it is tried again.
     package func run() async throws {
-        for await _ in store.watch() {
+        let revisions = store.watch()
+        // What was committed before anybody watched.
+        try await publishNewest()
+        for await _ in revisions {
             if Task.isCancelled { return }
             try await Task.sleep(for: Self.coalescing)
-            try await publish(all: false)
+            try await publishNewest()
         }
+    }
+
+    private func publishNewest() async throws {
+        while true {
+            do {
+                try await alone { try await publish(all: false) }
+                failure = nil
+                return
+            } catch let failure as StoreFailure {
+                self.failure = failure
+                try await Task.sleep(for: Self.retryAfter)
+            }
+        }
+    }
+
+    /// Runs `body` while nothing else publishes.
+    private func alone(_ body: () async throws -> Void) async throws {
+        if isPublishing { await withCheckedContinuation { waiting.append($0) } }
+        isPublishing = true
+        defer {
+            if waiting.isEmpty { isPublishing = false } else { waiting.removeFirst().resume() }
+        }
+        try await body()
     }
 
     /// A new data key, and with it a new root of a new version: a node was revoked.
     package func replaceDataKey() async throws {
-        keyring = try await keyring.replacingDataKey(store, context)
-        secretsPlain = nil
-        _ = try await store.write(by: .controller) { writer in
-            try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
+        try await alone {
+            state.keyring = try await state.keyring.replacingDataKey(store, context)
+            state.secretsPlain = nil
+            _ = try await store.write(by: .controller) { writer in
+                try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
+            }
+            try await publish(all: true)
         }
-        try await publish(all: true)
     }
 
     private struct Build: Sendable {
@@ -178,32 +225,35 @@ package actor SnapshotPublisher {
     }
 
     private func publish(all: Bool) async throws {
-        let after = version
+        let after = state.version
         let context = context
         let pepper = pepper
+        // Secrets that are not sealed with the present key can't be named by a root.
+        let isWhole = all || state.secretsPlain == nil
         let build = try await store.read { reader in
-            try Self.build(reader, after: after, all: all, context: context, pepper: pepper)
+            try Self.build(reader, after: after, all: isWhole, context: context, pepper: pepper)
         }
-        guard all || build.version > version else { return }
+        guard all || build.version > state.version else { return }
+        var next = state
         var fresh: [String: [UInt8]] = [:]
         for (name, bytes) in build.changed {
             guard let bytes else {
-                blobs[name] = nil
+                next.blobs[name] = nil
                 continue
             }
             let hash = try ContentHash(of: bytes).description
-            if blobs[name]?.sha256 != hash { fresh[hash] = bytes }
-            blobs[name] = BlobReference(sha256: hash, size: bytes.count)
+            if next.blobs[name]?.sha256 != hash { fresh[hash] = bytes }
+            next.blobs[name] = BlobReference(sha256: hash, size: bytes.count)
         }
-        if let secrets = build.secrets, secrets != secretsPlain {
-            let bytes = try secrets.sealed(with: keyring.data)
+        if let secrets = build.secrets, secrets != next.secretsPlain {
+            let bytes = try secrets.sealed(with: next.keyring.data)
             let hash = try ContentHash(of: bytes).description
-            secretsPlain = secrets
+            next.secretsPlain = secrets
             fresh[hash] = bytes
-            blobs[BlobName.secrets] = BlobReference(sha256: hash, size: bytes.count)
+            next.blobs[BlobName.secrets] = BlobReference(sha256: hash, size: bytes.count)
         }
-        version = build.version
-        try await sign(build, fresh)
+        next.version = build.version
+        try await sign(build, fresh, next)
     }
 
     private static func build(
@@ -233,8 +283,11 @@ package actor SnapshotPublisher {
         return build
     }
 
-    private func sign(_ build: Build, _ fresh: [String: [UInt8]]) async throws {
+    private func sign(_ build: Build, _ fresh: [String: [UInt8]], _ next: State) async throws {
         let created = Date()
+        let keyring = next.keyring
+        let blobs = next.blobs
+        var rootHashes = next.rootHashes
         var published: [PublishedRoot] = []
         var records: [SnapshotRecord] = []
         for (gateway, apis) in build.gateways {
@@ -266,6 +319,8 @@ package actor SnapshotPublisher {
         let named = Set(blobs.values.map(\.sha256))
         let retired = (newest[Gateways.defaultName]?.hashes ?? []).subtracting(named)
         try await keep(records, fresh, retired: retired, version: build.version)
+        state = next
+        state.rootHashes = rootHashes
         for (hash, bytes) in fresh { cache[hash] = bytes }
         former = newest
         let needed = named.union(former.values.flatMap(\.hashes))

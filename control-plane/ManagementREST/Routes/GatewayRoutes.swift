@@ -12,7 +12,7 @@ enum GatewayRoutes {
             call in
             let id = call.resource(2)
             let context = call.context
-            return try await call.store.read { reader in
+            return try await call.readSecret(of: id) { reader in
                 guard let row = try reader.get(id) else { throw Refusal.notFound("Gateway") }
                 return .json(
                     [
@@ -52,7 +52,7 @@ enum GatewayRoutes {
                 throw Refusal.field("expiry", "'expiry' must be ahead, by at most 30 days.")
             }
             let context = call.context
-            return try await call.store.read { reader in
+            return try await call.readSecret(of: id) { reader in
                 guard let row = try reader.get(id), let key = try context.secret(row.id, field, reader) else {
                     throw Refusal.notFound("Gateway")
                 }

@@ -41,13 +41,19 @@ enum KindRoutes {
         return routes
     }
 
-    static func viewing(_ kind: Kind, _ call: RouteCall, _ answer: Viewing.Answer, at id: ResourceID) -> Viewing {
+    /// - Throws: `Refusal` where the request asks to expand what the caller may not read (must-hold G20).
+    static func viewing(_ kind: Kind, _ call: RouteCall, _ answer: Viewing.Answer, at id: ResourceID) throws -> Viewing
+    {
         let secrets =
             kind.secretsAction.map { call.holds("Microsoft.ApiManagement/service/\(kind.name)/\($0)/action", at: id) }
             ?? false
         let writes = call.holds("Microsoft.ApiManagement/service/\(kind.name)/write", at: id)
         var viewing = Viewing(answer: answer, maySeeSecrets: secrets, mayWrite: writes)
         viewing.expandsGroups = call.option("expandGroups")?.lowercased() == "true"
+        let read = "Microsoft.ApiManagement/service/groups/read"
+        if viewing.expandsGroups, !call.holds(read, at: .service) {
+            throw call.management.forbidden(call.caller, read, call.context.serviceID)
+        }
         if Policies.level(of: kind.name) != nil || kind.name == "policyFragments", answer == .get || answer == .list {
             viewing.policyFormat = call.option("format")?.lowercased() == "rawxml" ? "rawxml" : "xml"
         }
@@ -56,7 +62,7 @@ enum KindRoutes {
 
     private static func get(_ kind: Kind, _ call: RouteCall, isHead: Bool = false) async throws -> Answer {
         let id = call.resource()
-        let viewing = viewing(kind, call, .get, at: id)
+        let viewing = try viewing(kind, call, .get, at: id)
         if let format = call.option("format"), viewing.policyFormat != nil,
             !["xml", "rawxml"].contains(format.lowercased())
         {
@@ -123,7 +129,7 @@ enum KindRoutes {
     private static func answer(
         _ kind: Kind, _ call: RouteCall, _ result: WriteResult, _ answer: Viewing.Answer, revision: Revision
     ) async throws -> Answer {
-        let viewing = viewing(kind, call, answer, at: result.resource.id)
+        let viewing = try viewing(kind, call, answer, at: result.resource.id)
         let context = call.context
         let etag = try await linkedETag(kind, call, result)
         let shown = try await call.store.read { reader in
@@ -171,9 +177,15 @@ enum KindRoutes {
         let written = try await call.write { writer in
             let isGone = try ResourceOperations.delete(
                 kind, id, condition: condition, query: query, in: writer, context: context)
-            return (
-                isGone, isGone ? try AuthorizationStore.dropAssignments(below: context.armID(id), in: writer) : false
-            )
+            guard isGone else { return (false, false) }
+            // What goes along goes with the assignments at it, too: a product's subscriptions are not below it.
+            var dropped = false
+            for change in try writer.reader.changes(after: writer.revision - 1) where change.verb == .delete {
+                if try AuthorizationStore.dropAssignments(below: context.armID(change.id), in: writer) {
+                    dropped = true
+                }
+            }
+            return (true, dropped)
         }
         if written.value.1 { try call.management.access.reload() }
         guard written.value.0 else { return .empty(204) }
@@ -186,7 +198,7 @@ enum KindRoutes {
     private static func list(_ kind: Kind, _ call: RouteCall) async throws -> Answer {
         let parent = ResourceID(path: call.segments.dropLast().map { "/\($0)" }.joined())
         let query = try ListRequest(call.target, fields: kind.filters)
-        let viewing = viewing(kind, call, .list, at: parent)
+        let viewing = try viewing(kind, call, .list, at: parent)
         let context = call.context
         let page = try await call.store.read { reader -> ListPage in
             if !kind.parentName.isEmpty, !(try reader.exists(parent)) {

@@ -83,6 +83,11 @@ enum PrincipalRoutes {
             guard condition.allows(former?.etag) else { throw Refusal.modifiedSince }
             var shape = ShapeReader(isStrict: strict)
             var checked = shape.object(body["properties"] ?? .emptyObject, properties, at: "properties")
+            if shape.problems.isEmpty, try isTaken(checked["federated"], besides: id, writer.reader) {
+                shape.problems.append(
+                    FieldProblem("properties.federated", "Another principal has the same issuer, subject and audience.")
+                )
+            }
             guard shape.problems.isEmpty else { throw Refusal.fields(shape.problems) }
             checked["clientId"] = former?.properties["clientId"] ?? .string(UUID().uuidString.lowercased())
             checked["objectId"] = former?.properties["objectId"] ?? .string(UUID().uuidString.lowercased())
@@ -94,6 +99,18 @@ enum PrincipalRoutes {
         let answer = Answer.json(
             show(written.value.0, call), status: written.value.1 ? 201 : 200, etag: written.value.0.etag)
         return await call.finished(answer, revision: written.revision)
+    }
+
+    /// Whether a credential of another issuer stands for another principal already: it proves one alone.
+    private static func isTaken(_ federated: JSONValue?, besides id: ResourceID, _ reader: StoreReader) throws -> Bool {
+        let names = ["issuer", "subject", "audience"]
+        let keys = { (value: JSONValue?) in
+            Set((value?.items ?? []).map { item in names.map { item[$0]?.text ?? "" } })
+        }
+        let wanted = keys(federated)
+        guard !wanted.isEmpty else { return false }
+        return try reader.list(ListQuery(kind: AccessDirectory.principalKind))
+            .contains { $0.id != id && !keys($0.properties["federated"]).isDisjoint(with: wanted) }
     }
 
     private static func delete(_ call: RouteCall) async throws -> Answer {

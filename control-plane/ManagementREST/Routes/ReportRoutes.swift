@@ -40,7 +40,7 @@ enum ReportRoutes {
     static func seconds(_ text: String) -> Int64? {
         guard
             let match = text.uppercased().wholeMatch(
-                of: /P(?:(\d{1,4})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?/)
+                of: /P(?:([0-9]{1,4})D)?(?:T(?:([0-9]{1,5})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,8})S)?)?/)
         else {
             return nil
         }

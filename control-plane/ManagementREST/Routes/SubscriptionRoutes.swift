@@ -13,7 +13,7 @@ enum SubscriptionRoutes {
         ) { call in
             let id = call.resource(2)
             let context = call.context
-            return try await call.store.read { reader in
+            return try await call.readSecret(of: id) { reader in
                 guard let row = try reader.get(id) else { throw Refusal.notFound("Subscription") }
                 return .json(
                     [
@@ -50,7 +50,7 @@ enum NamedValueRoutes {
         ) { call in
             let id = call.resource(2)
             let context = call.context
-            return try await call.store.read { reader in
+            return try await call.readSecret(of: id) { reader in
                 guard let row = try reader.get(id) else { throw Refusal.notFound("Property") }
                 return .json(["value": .optional(try NamedValues.value(of: row, reader, context))], etag: row.etag)
             }

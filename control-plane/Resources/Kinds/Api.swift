@@ -88,6 +88,7 @@ extension Kind {
         draft.properties["path"] = .string(path(draft.text("path") ?? ""))
         draft.properties["protocols"] = protocols(draft.properties["protocols"])
         checkServiceURL(&draft)
+        checkPath(&draft)
         try checkAuthentication(&draft)
         let path = draft.text("path") ?? ""
         try draft.claim(
@@ -121,6 +122,9 @@ extension Kind {
         } else if !AbsoluteURL.isHTTP(url) {
             draft.refuse("properties.serviceUrl", "'properties.serviceUrl' must be an absolute http or https URL.")
         }
+    }
+
+    private static func checkPath(_ draft: inout Draft) {
         for segment in (draft.text("path") ?? "").split(separator: "/", omittingEmptySubsequences: false)
         where segment == "." || segment == ".." || segment.isEmpty && (draft.text("path") ?? "").isEmpty == false {
             draft.refuse("properties.path", "'properties.path' must not have empty segments, '.' or '..'.")

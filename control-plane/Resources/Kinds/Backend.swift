@@ -88,7 +88,8 @@ extension Kind {
         // Secrets are kept as texts: maps as their JSON.
         for field in ["credentials.query", "credentials.header"] {
             guard let value = draft.secrets[field], !value.isNull else { continue }
-            draft.secrets[field] = .string(value.encodedText(sorted: true))
+            let unmasked = try Backends.unmasked(value, field, &draft)
+            draft.secrets[field] = .string(unmasked.encodedText(sorted: true))
         }
         try claimNamedValues(&draft)
     }
@@ -130,8 +131,11 @@ extension Kind {
 
     /// Credentials may name `{{named values}}`: they must be there, and stay there.
     private static func claimNamedValues(_ draft: inout Draft) throws {
-        for value in draft.secrets.values {
-            for name in NamedValueReferences.names(in: value.text ?? "") {
+        for field in ["credentials.query", "credentials.header", "credentials.authorization.parameter"] {
+            // What the body does not give is kept, and so is what it names.
+            let kept = draft.isNew ? nil : try draft.context.secret(draft.id, field, draft.reader)
+            let value = draft.secrets[field].map(\.text) ?? kept
+            for name in NamedValueReferences.names(in: value ?? "") {
                 guard let holder = try draft.reader.holder(of: name.lowercased(), in: "namedValues.displayName") else {
                     draft.refuse("credentials", "Cannot find a property '\(name)'")
                     continue
@@ -143,12 +147,45 @@ extension Kind {
 }
 
 enum Backends {
-    /// Which headers or query parameters are set, without their values.
+    static let mask: JSONValue = "***"
+
+    /// Which headers or query parameters are set, without their values; what is no more than a named value's name is
+    /// shown (must-hold G22).
     static func masked(_ values: JSONValue) -> JSONValue {
         var masked = JSONObject()
         for (name, list) in values.members ?? JSONObject() {
-            masked[name] = .array((list.items ?? []).map { _ in "***" })
+            masked[name] = .array((list.items ?? []).map { isName($0.text ?? "") ? $0 : mask })
         }
         return .object(masked)
+    }
+
+    private static func isName(_ text: String) -> Bool {
+        text.hasPrefix("{{") && text.hasSuffix("}}") && text.count > 4
+            && !text.dropFirst(2).dropLast(2).contains(where: { "{}".contains($0) })
+    }
+
+    /// Values as given, with what is stored in the place of masks. Refuses a mask with nothing behind it.
+    static func unmasked(_ values: JSONValue, _ field: String, _ draft: inout Draft) throws -> JSONValue {
+        let text = draft.isNew ? nil : try draft.context.secret(draft.id, field, draft.reader)
+        let stored = text.flatMap { try? JSONReader.read($0) }
+        var result = JSONObject()
+        for (name, list) in values.members ?? JSONObject() {
+            let kept = stored?[name]?.items ?? []
+            var items: [JSONValue] = []
+            for (index, item) in (list.items ?? []).enumerated() {
+                guard item == mask else {
+                    items.append(item)
+                    continue
+                }
+                guard kept.indices.contains(index) else {
+                    let place = "properties.\(field).\(name)"
+                    draft.refuse(place, "'\(place)' is a mask of a value that is not stored.")
+                    continue
+                }
+                items.append(kept[index])
+            }
+            result[name] = .array(items)
+        }
+        return .object(result)
     }
 }

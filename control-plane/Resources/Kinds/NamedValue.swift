@@ -45,7 +45,9 @@ extension Kind {
         let kept =
             wasSecret
             ? try draft.context.secret(draft.id, "value", draft.reader) : draft.former?.properties["value"]?.text
-        guard let value = draft.text("value") ?? (wasSecret ? kept : nil) else {
+        // One that stays secret keeps its value; one that is made plain is given it by who asks: to write a named value
+        // is not to read it.
+        guard let value = draft.text("value") ?? (wasSecret && isSecret ? kept : nil) else {
             return draft.refuse("properties.value", "'properties.value' is required.")
         }
         if value.unicodeScalars.allSatisfy(\.properties.isWhitespace) {

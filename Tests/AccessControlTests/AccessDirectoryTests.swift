@@ -66,7 +66,9 @@ import Testing
         for role in directory.definitions.keys { #expect(grants("owner", role), "\(role)") }
         // Administrators of roles: everything that does not change access.
         for who in ["uaa", "rbac"] {
-            for role in ["apis", "apisRead", "users", "none", BuiltInRoles.reader] { #expect(grants(who, role)) }
+            for role in ["apis", "apisRead", "users", "none", BuiltInRoles.reader, BuiltInRoles.contributor] {
+                #expect(grants(who, role))
+            }
             for role in [
                 BuiltInRoles.owner, BuiltInRoles.userAccessAdministrator, BuiltInRoles.accessControlAdministrator,
                 "grants", "odd", "most",
@@ -114,5 +116,6 @@ import Testing
         let changing = BuiltInRoles.all.filter(\.changesAccess).map(\.roleName)
         #expect(changing.contains("Owner") && changing.contains("User Access Administrator"))
         #expect(changing.contains("Role Based Access Control Administrator") && !changing.contains("Reader"))
+        #expect(!changing.contains("Contributor"))
     }
 }

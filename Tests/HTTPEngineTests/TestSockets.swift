@@ -5,6 +5,7 @@ import Glibc
 // Blocking sockets for tests: a client that writes exact bytes, and a backend that follows a script.
 
 /// A blocking TCP socket. Every read gives up after 20 s, so that a test that hangs fails.
+// Unchecked: a descriptor and a buffer that one thread uses at a time, the test's or a script's.
 final class TestSocket: @unchecked Sendable {
     let descriptor: Int32
     private var buffer: [UInt8] = []
@@ -175,15 +176,18 @@ struct TestResponse {
 }
 
 /// A backend: accepts on a port of the kernel's choice and runs `script` for each connection, on a thread of its own.
+// Unchecked: what changes is behind `lock`.
 final class TestBackend: @unchecked Sendable {
     let port: UInt16
     private let listener: Int32
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let recorded = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var heads: [String] = []
     private var accepted = 0
 
     init(_ script: @escaping @Sendable (TestBackend, TestSocket) -> Void) {
         pthread_mutex_init(lock, nil)
+        pthread_cond_init(recorded, nil)
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = TestSocket.loopback(0)
         _ = withUnsafePointer(to: &address) { pointer in
@@ -212,6 +216,7 @@ final class TestBackend: @unchecked Sendable {
     deinit {
         shutdown(listener, Int32(SHUT_RDWR))
         close(listener)
+        recorded.deallocate()
         lock.deallocate()
     }
 
@@ -221,7 +226,16 @@ final class TestBackend: @unchecked Sendable {
         return body()
     }
 
-    func record(_ head: String) { withLock { heads.append(head) } }
+    func record(_ head: String) {
+        withLock { heads.append(head) }
+        pthread_cond_broadcast(recorded)
+    }
+
+    /// Returns once so many requests are recorded.
+    func awaitRequests(_ count: Int) {
+        withLock { while heads.count < count { pthread_cond_wait(recorded, lock) } }
+    }
+
     var requests: [String] { withLock { heads } }
     var connections: Int { withLock { accepted } }
 

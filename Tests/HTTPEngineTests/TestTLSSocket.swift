@@ -4,6 +4,7 @@ import Glibc
 @testable import HTTPEngine
 
 /// OpenSSL over a blocking socket, client or server, for tests.
+// Unchecked: one thread uses it at a time.
 final class TestTLSSocket: @unchecked Sendable {
     private let socket: TestSocket
     private let tls: OpaquePointer?

@@ -119,7 +119,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: gw.test\r\n\r\n"
         let gateway = try TestGateway(backend, limits: limits { $0.stalledReaderMilliseconds = 300 })
         let client = gateway.connect()
         client.send(get)
-        while backend.requests.isEmpty { usleep(1_000) }
+        backend.awaitRequests(1)
         // What fits into socket buffers and 128 KB of ours went out, not the whole answer.
         #expect(Int(backend.requests[0]) ?? .max < 50_000_000)
         while gateway.log.calls.isEmpty { sched_yield() }
@@ -130,7 +130,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: gw.test\r\n\r\n"
         let backend = TestBackend { backend, socket in
             guard let head = socket.receiveHead() else { return }
             backend.record(head)
-            while backend.requests.count < 2 { usleep(1_000) }
+            backend.awaitRequests(2)
             socket.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         }
         let gateway = try TestGateway(backend)
@@ -139,7 +139,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: gw.test\r\n\r\n"
         #expect(idle.receiveResponse()?.status == 401)
         let client = gateway.connect()
         client.send(get)
-        while backend.requests.isEmpty { usleep(1_000) }
+        backend.awaitRequests(1)
         gateway.server.drain()
         #expect(idle.isEnded())
         backend.record("go on")
@@ -158,7 +158,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: gw.test\r\n\r\n"
         let gateway = try TestGateway(backend)
         let client = gateway.connect()
         client.send(get)
-        while backend.requests.isEmpty { usleep(1_000) }
+        backend.awaitRequests(1)
         gateway.server.drain()
         gateway.server.cut()
         #expect(client.isEnded())
@@ -175,7 +175,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: gw.test\r\n\r\n"
         let gateway = try TestGateway(backend, limits: limits { $0.drainMilliseconds = 200 })
         let client = gateway.connect()
         client.send(get)
-        while backend.requests.isEmpty { usleep(1_000) }
+        backend.awaitRequests(1)
         gateway.server.drain()
         #expect(client.isEnded())
         gateway.server.wait()

@@ -20,7 +20,7 @@ final class TestCluster: ClusterView {
     func rollout(of revision: Revision) async -> RolloutState { state.withLock { $0 } }
     func waitForRollout(of revision: Revision, seconds: Double) async -> RolloutState { state.withLock { $0 } }
     func nodes() async throws -> [(name: String, properties: JSONValue)] { [("n1", ["label": "node-1"])] }
-    func revoke(node: String, by actor: Actor) async throws -> Bool { node == "n1" }
+    func revoke(node: String, by actor: Actor) async throws -> Revision? { node == "n1" ? 1 : nil }
     func snapshots(limit: Int) async throws -> [(name: String, properties: JSONValue)] { [("1", ["version": 1])] }
     func snapshot(version: Revision) async throws -> JSONValue? { version == 1 ? ["version": 1] : nil }
     func compare(from: Revision, to: Revision) async throws -> JSONValue? { from == to ? ["changed": []] : nil }

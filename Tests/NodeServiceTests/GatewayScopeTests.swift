@@ -71,7 +71,8 @@ import WebClient
             let after = await cluster.registry.waitForRollout(of: revision + 1, seconds: 60)
             #expect(after.applied.isEmpty && after.pending.isEmpty)
             let rows = try await cluster.store.read { try $0.audit(before: nil, limit: 2) }
-            #expect(rows.map(\.action).contains("Microsoft.ApiManagement/service/gatehouse/nodes/delete"))
+            let row = rows.first { $0.action == "Microsoft.ApiManagement/service/gatehouse/nodes/delete" }
+            #expect(row?.revision == cluster.store.revision, "a revocation is a revision")
         }
     }
 
@@ -92,6 +93,9 @@ import WebClient
             #expect(record.refusedVersion == 2 && record.refusedReason == "Unknown" && record.software == "soft")
             #expect(list.first?.state == .silent, "not heard of since the restart")
             #expect(await again.isRevoked(revoked.answer.node))
+            // It was live a moment ago: a change that is made before it dials again is waited for.
+            #expect(await again.rollout(of: 9).pending == ["node-1"])
+            #expect(await again.rollout(of: 1).applied == ["node-1"])
         }
     }
 }

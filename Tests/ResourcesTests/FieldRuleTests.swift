@@ -40,6 +40,18 @@ import Testing
         }
     }
 
+    @Test(arguments: ["a;rev=2", "a;REV=1", ";rev=1"])
+    func G13_theNameOfARevisionIsNotTheNameOfAnApi(name: String) async throws {
+        try await TestService.run { service in
+            let refusal = await service.refusal {
+                _ = try await service.put(.api, "/apis/\(name)", ["displayName": "a", "path": "a"])
+            }
+            #expect(refusal?.code == .notImplemented)
+            let exists = try await service.exists("/apis/\(name)")
+            #expect(!exists)
+        }
+    }
+
     @Test func wrongTypesAreAllNamedAtOnce() async throws {
         try await TestService.run { service in
             for (kind, path, good) in Self.kinds {

@@ -63,10 +63,13 @@ package struct RoleDefinition: Hashable, Sendable {
     /// Whether it allows to change who may do what.
     package var changesAccess: Bool {
         permissions.contains { permission in
-            ["write", "delete", "action"].contains { verb in
-                let changes = ActionPattern("Microsoft.Authorization/*/\(verb)")
+            // The one action among them is elevateAccess: a role that leaves it out, as Contributor does, has none.
+            [("*/write", "*/write"), ("*/delete", "*/delete"), ("*/action", "elevateAccess/action")].contains {
+                all, known in
+                let changes = ActionPattern("Microsoft.Authorization/\(all)")
+                let least = ActionPattern("Microsoft.Authorization/\(known)")
                 return permission.actions.contains { ActionPattern($0).meets(changes) }
-                    && !permission.notActions.contains { ActionPattern($0).coversAll(of: changes) }
+                    && !permission.notActions.contains { ActionPattern($0).coversAll(of: least) }
             }
         }
     }

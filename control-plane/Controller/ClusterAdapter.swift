@@ -42,11 +42,10 @@ struct ClusterAdapter: ClusterView {
         }
     }
 
-    func revoke(node: String, by actor: Actor) async throws -> Bool {
-        guard try await registry.revoke(node.lowercased(), by: actor, serviceID: serviceID) else { return false }
+    func revoke(node: String, by actor: Actor) async throws -> Revision? {
+        guard try await registry.revoke(node.lowercased(), by: actor, serviceID: serviceID) else { return nil }
         // What is sealed from now on, the revoked node can't open.
-        try await publisher.replaceDataKey()
-        return true
+        return try await publisher.replaceDataKey()
     }
 
     func snapshots(limit: Int) async throws -> [(name: String, properties: JSONValue)] {

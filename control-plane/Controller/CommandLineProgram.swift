@@ -29,18 +29,18 @@ enum CommandLineProgram {
             end(failure.status.rawValue, "\(program.configuration.commandName ?? "gatehouse"): \(failure.message)")
         } catch {
             let code = program.exitCode(for: error)
-            let text = program.fullMessage(for: error)
             if code == .success {
-                print(text)
+                print(program.fullMessage(for: error))
                 exit(0)
             }
+            let text = "\(program.configuration.commandName ?? "gatehouse"): \(program.message(for: error))"
             // The parser's errors are wrong arguments; anything else failed at its work.
             end(code == .validationFailure ? 2 : 1, text)
         }
     }
 
     private static func end(_ status: Int32, _ message: String) -> Never {
-        FileHandle.standardError.write(Data((message + "\n").utf8))
+        FileHandle.standardError.write(Data((message.split(separator: "\n").joined(separator: " ") + "\n").utf8))
         exit(status)
     }
 }

@@ -19,7 +19,10 @@ struct ControllerParts: Sendable {
     let publisher: SnapshotPublisher
     let nodes: NodeResponder
     let managementTLS: TLSConfiguration
-    let nodeTLS: TLSConfiguration
+    /// For both ports.
+    let server: CertificateAndKey
+    /// The CA's certificate.
+    let authority: String
 
     static func make(
         _ place: ControllerDirectory, _ settings: ControllerSettings, publicURL: String,
@@ -59,7 +62,7 @@ struct ControllerParts: Sendable {
         let server = try serverCertificate(authority, publicURL)
         return ControllerParts(
             store: store, management: management, registry: registry, publisher: publisher, nodes: responder,
-            managementTLS: server, nodeTLS: try nodeTLS(server, authority))
+            managementTLS: try managementTLS(server), server: server, authority: authority.certificate)
     }
 
     private static func authority(_ place: ControllerDirectory) throws -> CertificateAuthority {
@@ -78,7 +81,7 @@ struct ControllerParts: Sendable {
 
     /// A new one at each start: for loopback, this host's name and the public URL's host.
     private static func serverCertificate(_ authority: CertificateAuthority, _ publicURL: String) throws
-        -> TLSConfiguration
+        -> CertificateAndKey
     {
         let host = ProcessInfo.processInfo.hostName
         var names = ["localhost", "127.0.0.1", "::1"].map(ServerName.init)
@@ -91,25 +94,18 @@ struct ControllerParts: Sendable {
                 }
             if isPlain, !names.contains(ServerName(text)) { names.append(ServerName(text)) }
         }
-        let issued = try authority.issueServer(names: names, now: Date())
-        var configuration = TLSConfiguration.makeServerConfiguration(
-            certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(issued.certificate.utf8)).map {
-                .certificate($0)
-            },
-            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(issued.privateKey.utf8), format: .pem)))
-        configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["http/1.1"]
-        return configuration
+        return try authority.issueServer(names: names, now: Date())
     }
 
-    /// TLS 1.3 alone; a certificate is asked for, and where one is given it must be of our CA.
-    private static func nodeTLS(_ server: TLSConfiguration, _ authority: CertificateAuthority) throws
-        -> TLSConfiguration
-    {
-        var configuration = server
-        configuration.minimumTLSVersion = .tlsv13
-        configuration.certificateVerification = .optionalVerification
-        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(authority.certificate.utf8)))
+    private static func managementTLS(_ server: CertificateAndKey) throws -> TLSConfiguration {
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: try NIOSSLCertificate.fromPEMBytes(Array(server.certificate.utf8)).map {
+                .certificate($0)
+            },
+            privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(server.privateKey.utf8), format: .pem)))
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        configuration.shutdownTimeout = NodeServer.shutdownTimeout
         return configuration
     }
 }

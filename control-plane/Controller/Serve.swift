@@ -100,9 +100,9 @@ struct Serve: AsyncParsableCommand {
             server: try .tls(.http1(), tlsConfiguration: parts.managementTLS),
             configuration: .init(address: .hostname(management.host, port: management.port), serverName: nil),
             logger: logger)
-        let nodeServer = Application(
-            responder: parts.nodes, server: try .tls(.http1(), tlsConfiguration: parts.nodeTLS),
-            configuration: .init(address: .hostname(nodes.host, port: nodes.port), serverName: nil), logger: logger)
+        let nodeServer = try NodeServer.application(
+            parts.nodes, server: parts.server, authority: parts.authority, host: nodes.host, port: nodes.port,
+            logger: logger)
         let group = ServiceGroup(
             configuration: .init(
                 services: [
@@ -134,7 +134,7 @@ private struct Background: Service {
             group.addTask { await parts.management.runRefusalAudit() }
             group.addTask {
                 while !Task.isCancelled {
-                    try? await Task.sleep(for: .seconds(10))
+                    try? await Task.sleep(for: .seconds(NodeRegistry.saveSeconds))
                     await parts.registry.save()
                 }
             }

@@ -27,8 +27,9 @@ package protocol ClusterView: Sendable {
     func waitForRollout(of revision: Revision, seconds: Double) async -> RolloutState
     /// Rows of `gatehouse/nodes`: name and properties.
     func nodes() async throws -> [(name: String, properties: JSONValue)]
-    /// Revokes a node and cuts its stream. false where there is none.
-    func revoke(node: String, by actor: Actor) async throws -> Bool
+    /// Revokes a node, cuts its stream and seals for the others anew. The revision that does; nil where there is no
+    /// such node.
+    func revoke(node: String, by actor: Actor) async throws -> Revision?
     /// The newest roots: name (version) and properties.
     func snapshots(limit: Int) async throws -> [(name: String, properties: JSONValue)]
     func snapshot(version: Revision) async throws -> JSONValue?

@@ -27,6 +27,8 @@ package actor NodeRegistry {
     private struct Node {
         var record: NodeRecord
         var lastHeard: ContinuousClock.Instant?
+        /// It was live when the controller stopped, so a rollout waits for it until then.
+        var awaitedUntil: ContinuousClock.Instant?
         var warnings: [String] = []
         var stream: (number: UInt64, end: @Sendable () -> Void)?
         var isSaved = true
@@ -38,9 +40,18 @@ package actor NodeRegistry {
     private var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var number: UInt64 = 0
 
+    /// `save` is called so often.
+    package static let saveSeconds = 10.0
+
     package init(store: ResourceStore) throws {
         self.store = store
-        for record in try store.readNow({ try $0.nodes() }) { nodes[record.id] = Node(record: record) }
+        // Nodes need some seconds to dial again; a change that is made before is theirs, too.
+        let liveSince = Date().timeIntervalSince1970 - Self.liveSeconds - Self.saveSeconds
+        for record in try store.readNow({ try $0.nodes() }) {
+            var node = Node(record: record)
+            if record.lastSeen >= liveSince { node.awaitedUntil = clock.now + .seconds(Self.liveSeconds) }
+            nodes[record.id] = node
+        }
     }
 
     /// Takes in a node that has just enrolled.
@@ -126,6 +137,7 @@ package actor NodeRegistry {
         let record = node.record
         _ = try await store.write(by: actor) { writer in
             try writer.putNode(record)
+            try writer.addChange(.service, kind: "nodes", verb: .delete, detail: record.id)
             try writer.audit(
                 action: "Microsoft.ApiManagement/service/gatehouse/nodes/delete",
                 resource: "\(serviceID)/gatehouse/nodes/\(record.id)", outcome: "Succeeded")
@@ -151,9 +163,15 @@ package actor NodeRegistry {
         return clock.now - heard <= .seconds(Self.liveSeconds)
     }
 
+    private func isAwaited(_ node: Node) -> Bool {
+        guard !node.record.isRevoked, !node.record.isStopped, let until = node.awaitedUntil else { return false }
+        return clock.now < until
+    }
+
     package func rollout(of revision: Revision) -> Rollout {
         var rollout = Rollout()
-        for node in nodes.values.sorted(by: { $0.record.label < $1.record.label }) where isLive(node) {
+        for node in nodes.values.sorted(by: { $0.record.label < $1.record.label })
+        where isLive(node) || isAwaited(node) {
             if node.record.appliedVersion >= revision {
                 rollout.applied.append(node.record.label)
             } else if let refused = node.record.refusedVersion, refused >= revision {

@@ -3,9 +3,13 @@ package import Cryptography
 package import Hummingbird
 internal import HummingbirdTLS
 package import Logging
+package import NIOCore
 internal import NIOSSL
 
 package enum NodeServer {
+    /// A peer that does not answer the end of TLS is cut so long after it: a stop does not wait for it.
+    package static let shutdownTimeout = TimeAmount.milliseconds(500)
+
     /// How the port speaks TLS. A request without a certificate goes no further than the enrolment.
     static func tls(_ server: CertificateAndKey, authority: String) throws -> TLSConfiguration {
         var configuration = TLSConfiguration.makeServerConfiguration(
@@ -15,6 +19,7 @@ package enum NodeServer {
             privateKey: .privateKey(try NIOSSLPrivateKey(bytes: Array(server.privateKey.utf8), format: .pem)))
         configuration.minimumTLSVersion = .tlsv13
         configuration.applicationProtocols = ["http/1.1"]
+        configuration.shutdownTimeout = shutdownTimeout
         configuration.certificateVerification = .optionalVerification
         configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(authority.utf8)))
         return configuration

@@ -45,6 +45,23 @@ package enum UsageBatchOutcome: Hashable, Sendable {
     case conflict
 }
 
+private enum UsageLedger {
+    /// Columns that are summed up.
+    static let sums = [
+        "success", "blocked", "failed", "other", "bytes_in", "bytes_out", "cache_hits", "cache_misses", "api_sum",
+        "service_calls", "service_sum",
+    ]
+
+    /// A sum that was read in two parts, for SQLite gives up where one passes 64 bits; here it stays at the largest.
+    static func sum(_ row: Row, _ column: String) -> Int64 {
+        let high: Int64 = row[column + "_high"]
+        let low: Int64 = row[column]
+        let (shifted, isTooLarge) = high.multipliedReportingOverflow(by: 1 << 20)
+        let (sum, isBeyond) = shifted.addingReportingOverflow(low)
+        return isTooLarge || isBeyond ? .max : sum
+    }
+}
+
 extension StoreReader {
     private static let incarnation = "ledger.incarnation"
 
@@ -75,21 +92,20 @@ extension StoreWriter {
         return .added
     }
 
+    /// A counter of one key and bucket goes no further than 2^53: what a broken node sends can't overflow a sum.
+    private static func grown(_ columns: some Sequence<String>) -> String {
+        columns.map { "\($0) = min(\($0) + excluded.\($0), \(1 << 53))" }.joined(separator: ", ")
+    }
+
     private func addUsage(_ row: UsageRow) throws {
         try db.cachedStatement(
             sql: """
                 INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT DO UPDATE SET
-                    success = success + excluded.success, blocked = blocked + excluded.blocked,
-                    failed = failed + excluded.failed, other = other + excluded.other,
-                    bytes_in = bytes_in + excluded.bytes_in, bytes_out = bytes_out + excluded.bytes_out,
-                    cache_hits = cache_hits + excluded.cache_hits,
-                    cache_misses = cache_misses + excluded.cache_misses,
-                    api_sum = api_sum + excluded.api_sum,
+                    \(Self.grown(UsageLedger.sums.prefix(9))),
                     api_min = min(coalesce(api_min, excluded.api_min), coalesce(excluded.api_min, api_min)),
                     api_max = max(api_max, excluded.api_max),
-                    service_calls = service_calls + excluded.service_calls,
-                    service_sum = service_sum + excluded.service_sum,
+                    \(Self.grown(UsageLedger.sums.suffix(2))),
                     service_min =
                         min(coalesce(service_min, excluded.service_min), coalesce(excluded.service_min, service_min)),
                     service_max = max(service_max, excluded.service_max)
@@ -121,10 +137,7 @@ extension StoreReader {
             conditions.append("\(column.rawValue) = ? COLLATE NOCASE")
             arguments += [value]
         }
-        let sums = [
-            "success", "blocked", "failed", "other", "bytes_in", "bytes_out", "cache_hits", "cache_misses", "api_sum",
-            "service_calls", "service_sum",
-        ].map { "sum(\($0)) AS \($0)" }
+        let sums = UsageLedger.sums.map { "sum(\($0) >> 20) AS \($0)_high, sum(\($0) & \(1 << 20 - 1)) AS \($0)" }
         let extremes = ["api", "service"].map { "min(\($0)_min) AS \($0)_min, max(\($0)_max) AS \($0)_max" }
         let sql = """
             SELECT \((columns + sums + extremes).joined(separator: ", ")) FROM usage
@@ -149,19 +162,19 @@ extension StoreReader {
             case .user: usage.user = value
             }
         }
-        usage.success = row["success"]
-        usage.blocked = row["blocked"]
-        usage.failed = row["failed"]
-        usage.other = row["other"]
-        usage.bytesIn = row["bytes_in"]
-        usage.bytesOut = row["bytes_out"]
-        usage.cacheHits = row["cache_hits"]
-        usage.cacheMisses = row["cache_misses"]
-        usage.apiTimeSum = row["api_sum"]
+        usage.success = UsageLedger.sum(row, "success")
+        usage.blocked = UsageLedger.sum(row, "blocked")
+        usage.failed = UsageLedger.sum(row, "failed")
+        usage.other = UsageLedger.sum(row, "other")
+        usage.bytesIn = UsageLedger.sum(row, "bytes_in")
+        usage.bytesOut = UsageLedger.sum(row, "bytes_out")
+        usage.cacheHits = UsageLedger.sum(row, "cache_hits")
+        usage.cacheMisses = UsageLedger.sum(row, "cache_misses")
+        usage.apiTimeSum = UsageLedger.sum(row, "api_sum")
         usage.apiTimeMin = row["api_min"]
         usage.apiTimeMax = row["api_max"] ?? 0
-        usage.serviceCalls = row["service_calls"]
-        usage.serviceTimeSum = row["service_sum"]
+        usage.serviceCalls = UsageLedger.sum(row, "service_calls")
+        usage.serviceTimeSum = UsageLedger.sum(row, "service_sum")
         usage.serviceTimeMin = row["service_min"]
         usage.serviceTimeMax = row["service_max"] ?? 0
         return usage

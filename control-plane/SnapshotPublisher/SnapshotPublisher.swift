@@ -204,8 +204,9 @@ package actor SnapshotPublisher {
         try await body()
     }
 
-    /// A new data key, and with it a new root of a new version: a node was revoked.
-    package func replaceDataKey() async throws {
+    /// A new data key, and with it a new root of a new version, which comes back: a node was revoked.
+    @discardableResult
+    package func replaceDataKey() async throws -> Revision {
         try await alone {
             state.keyring = try await state.keyring.replacingDataKey(store, context)
             state.secretsPlain = nil
@@ -214,6 +215,7 @@ package actor SnapshotPublisher {
             }
             try await publish(all: true)
         }
+        return state.version
     }
 
     private struct Build: Sendable {

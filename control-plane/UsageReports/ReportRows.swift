@@ -179,19 +179,19 @@ package enum ReportRows {
     /// Sums of two rows; smallest and largest of both.
     private static func added(_ left: UsageRow, _ right: UsageRow) -> UsageRow {
         var sum = left
-        sum.success += right.success
-        sum.blocked += right.blocked
-        sum.failed += right.failed
-        sum.other += right.other
-        sum.bytesIn += right.bytesIn
-        sum.bytesOut += right.bytesOut
-        sum.cacheHits += right.cacheHits
-        sum.cacheMisses += right.cacheMisses
-        sum.apiTimeSum += right.apiTimeSum
+        sum.success = sum.success.adding(right.success)
+        sum.blocked = sum.blocked.adding(right.blocked)
+        sum.failed = sum.failed.adding(right.failed)
+        sum.other = sum.other.adding(right.other)
+        sum.bytesIn = sum.bytesIn.adding(right.bytesIn)
+        sum.bytesOut = sum.bytesOut.adding(right.bytesOut)
+        sum.cacheHits = sum.cacheHits.adding(right.cacheHits)
+        sum.cacheMisses = sum.cacheMisses.adding(right.cacheMisses)
+        sum.apiTimeSum = sum.apiTimeSum.adding(right.apiTimeSum)
         sum.apiTimeMin = [left.apiTimeMin, right.apiTimeMin].compactMap(\.self).min()
         sum.apiTimeMax = max(left.apiTimeMax, right.apiTimeMax)
-        sum.serviceCalls += right.serviceCalls
-        sum.serviceTimeSum += right.serviceTimeSum
+        sum.serviceCalls = sum.serviceCalls.adding(right.serviceCalls)
+        sum.serviceTimeSum = sum.serviceTimeSum.adding(right.serviceTimeSum)
         sum.serviceTimeMin = [left.serviceTimeMin, right.serviceTimeMin].compactMap(\.self).min()
         sum.serviceTimeMax = max(left.serviceTimeMax, right.serviceTimeMax)
         return sum
@@ -200,13 +200,13 @@ package enum ReportRows {
     /// A row: its own columns, then the common ones (resources.md section 8).
     private static func row(_ own: [(String, JSONValue)], _ sum: UsageRow) -> JSONObject {
         var row = JSONObject(own)
-        let total = sum.success + sum.blocked + sum.failed + sum.other
+        let total = sum.success.adding(sum.blocked).adding(sum.failed).adding(sum.other)
         row["callCountSuccess"] = .int(sum.success)
         row["callCountBlocked"] = .int(sum.blocked)
         row["callCountFailed"] = .int(sum.failed)
         row["callCountOther"] = .int(sum.other)
         row["callCountTotal"] = .int(total)
-        row["bandwidth"] = .int(sum.bytesIn + sum.bytesOut)
+        row["bandwidth"] = .int(sum.bytesIn.adding(sum.bytesOut))
         row["cacheHitCount"] = .int(sum.cacheHits)
         row["cacheMissCount"] = .int(sum.cacheMisses)
         row["apiTimeAvg"] = milliseconds(sum.apiTimeSum, over: total)
@@ -223,5 +223,13 @@ package enum ReportRows {
         guard count > 0 else { return .number("0.0") }
         let value = (Double(microseconds) / Double(count) * 10).rounded() / 10_000
         return .number(String(value))
+    }
+}
+
+extension Int64 {
+    /// The sum, or the largest number: a report of what a broken node sent is wrong, but ends nothing.
+    fileprivate func adding(_ other: Int64) -> Int64 {
+        let (sum, isTooLarge) = addingReportingOverflow(other)
+        return isTooLarge ? .max : sum
     }
 }

@@ -32,6 +32,9 @@ def test_nodes_serve_without_their_controller_also_after_their_own_restart(clust
             assert caller.call("GET", f"/{api}/things/1", {KEY: "wrong"}).body == INVALID, node
     finally:
         revive()
+    # Nodes have not all dialled again yet: a write waits for them all the same.
+    waited = cluster.put(f"/groups/{name('early')}", {"displayName": name("early")}, headers={"Prefer": "wait=30"})
+    assert waited.headers["Gatehouse-Rollout"] == "applied=2/2", waited.headers
     new = cluster.put(f"/subscriptions/{name('after')}", {"displayName": "after", "scope": "/apis"}).json["properties"]["primaryKey"]
     for node, caller in cluster.callers():
         assert until(lambda: caller.call("GET", f"/{api}/things/1", {KEY: new}).status == 200, 30) is not None, f"{node} has no change after the controller came back"
@@ -58,7 +61,8 @@ def test_a_third_node_joins_serves_and_is_revoked(cluster):
         assert Caller(f"http://127.0.0.1:{base}").call("GET", f"/{api}/things/1", {KEY: key}).status == 200
         row = next(row for row in cluster.get("/gatehouse/nodes").json["value"] if row["properties"]["label"] == label)
         assert row["properties"]["state"] == "live" and row["properties"]["gateway"] == "default", row
-        assert cluster.delete(f"/gatehouse/nodes/{row['name']}").status == 200
+        gone = cluster.delete(f"/gatehouse/nodes/{row['name']}", headers={"Prefer": "wait=10"})
+        assert gone.status == 200 and gone.headers["Gatehouse-Rollout"] == "applied=2/2" and int(gone.headers["Gatehouse-Revision"]) > 0, gone.headers
         assert until(lambda: child.poll() is not None, 20, 0.05) is not None, "a revoked node goes on"
     finally:
         if child.poll() is None:

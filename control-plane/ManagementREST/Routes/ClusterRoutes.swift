@@ -27,7 +27,10 @@ enum ClusterRoutes {
             return .json(row(call, "nodes", node.name, node.properties))
         },
         Route("Node_Delete", .delete, "gatehouse/nodes/{node}", action("nodes", "delete")) { call in
-            .empty(try await call.management.cluster.revoke(node: call.segments[2], by: call.actor) ? 200 : 204)
+            guard let revision = try await call.management.cluster.revoke(node: call.segments[2], by: call.actor) else {
+                return .empty(204)
+            }
+            return await call.finished(.empty(200), revision: revision)
         },
         Route("Snapshot_List", .get, "gatehouse/snapshots", action("snapshots", "read")) { call in
             let query = try ListRequest(call.target, fields: [FilterField("name")])

@@ -72,6 +72,10 @@ extension Kind {
             throw Refusal(.notImplemented, "APIs of type '\(kind)' are not built yet.")
         }
         draft.properties["type"] = nil
+        // Such a name means a revision of the API before the semicolon (must-hold G13).
+        if draft.id.name.lowercased().contains(";rev=") {
+            throw Refusal(.notImplemented, "Revisions of APIs are not built yet.")
+        }
         for name in ["apiVersion", "apiVersionSetId", "apiVersionSet", "sourceApiId"] {
             let given = draft.properties[name] ?? draft.transients[name]
             if let given, !given.isNull, given.text != "" {

@@ -47,6 +47,9 @@ struct Serve: AsyncParsableCommand {
     var settings: String?
 
     func run() async throws {
+        // Keys and tokens are in this process's memory: none of it reaches a core file.
+        var noCore = rlimit(rlim_cur: 0, rlim_max: 0)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &noCore)
         let checked = try ServeSettings(self)
         let node = try await GatewayNode.start(checked)
         await node.serveUntilStopped()

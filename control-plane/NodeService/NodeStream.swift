@@ -42,7 +42,7 @@ extension NodeResponder {
                 wake.yield()
             }
         }
-        let (registry, publisher, id) = (registry, publisher, node.id)
+        let (registry, publisher, blobRequests, id) = (registry, publisher, blobRequests, node.id)
         let ledger = try await ledgerEvent()
         wake.yield()
         let body = ResponseBody { writer in
@@ -56,6 +56,8 @@ extension NodeResponder {
             for await _ in wakeUps {
                 if let root = await publisher.root(of: gateway), root.version > sent {
                     sent = root.version
+                    // What it will ask for is what was just published: many changes a minute hold no node up (H13).
+                    blobRequests.grant(id, now: Date().timeIntervalSince1970)
                     try await writer.write(ByteBuffer(bytes: try Self.event(root, key)))
                 } else {
                     try await writer.write(ByteBuffer(string: ":\n\n"))

@@ -170,6 +170,26 @@ let testTargets: [Target] = [
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: settings),
 ]
 
+// The fuzzers are built from the same files as FuzzTests, in its place: `ops/fuzz` sets GATEHOUSE_FUZZ.
+let fuzzed: [Target.Dependency] = [
+    "HTTPEngine", "RequestRouting", "Admission", "UsageMeter", "PolicyRuntime", "NodeAgent", "GatewayConfiguration",
+    "ClusterProtocol", "PolicyLanguage", "Cryptography", "JSONWebTokens", "JSONDocuments", "ApiImport", yams,
+]
+
+let fuzzing = Context.environment["GATEHOUSE_FUZZ"] != nil
+let fuzzTargets: [Target] =
+    fuzzing
+    ? [
+        .executableTarget(
+            name: "gatehouse-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzTests.swift"],
+            swiftSettings: settings)
+    ]
+    : [
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["LibFuzzer"],
+            swiftSettings: settings)
+    ]
+
 let package = Package(
     name: "gatehouse",
     products: [
@@ -191,7 +211,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
-    targets: systemLibraries + shared + controlPlane + dataPlane + testTargets,
+    targets: systemLibraries + shared + controlPlane + dataPlane + (fuzzing ? [] : testTargets) + fuzzTargets,
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )

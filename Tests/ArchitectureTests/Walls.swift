@@ -117,6 +117,11 @@ let testsOfTheWholeHouse: [String: Set<String>] = [
         "gatehouse-gateway", "HTTPEngine", "PolicyRuntime", "UsageMeter", "GatewayConfiguration", "ClusterProtocol",
         "Cryptography",
     ],
+    "FuzzTests": [
+        "HTTPEngine", "RequestRouting", "Admission", "UsageMeter", "PolicyRuntime", "NodeAgent",
+        "GatewayConfiguration", "ClusterProtocol", "PolicyLanguage", "Cryptography", "JSONWebTokens", "JSONDocuments",
+        "ApiImport", "Resources", "NodeService", "ManagementREST",
+    ],
     "ExecutablesTests": ["gatehouse", "gatehouse-controller", "gatehouse-gateway"],
 ]
 

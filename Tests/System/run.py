@@ -7,7 +7,6 @@ import importlib
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,20 +15,9 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROJECT = HERE.parent.parent
-sys.path[:0] = [str(HERE), str(HERE / "suites")]
+sys.path[:0] = [str(HERE), str(HERE / "suites"), str(PROJECT / "ops/lib")]
 
-
-def free_base():
-    """A port base below the ephemeral ports with all that a cluster needs free."""
-    for base in range(9400 + os.getpid() % 100 * 100, 32000, 130):
-        try:
-            for offset in (43, 44, 45, *range(90, 93), *range(100, 103), *range(110, 113)):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", base + offset))
-            return base
-        except OSError:
-            continue
-    sys.exit("no free ports for a cluster")
+from ports import free_base  # noqa: E402
 
 
 def main():

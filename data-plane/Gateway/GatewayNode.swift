@@ -43,8 +43,8 @@ final class GatewayNode: Sendable {
             startSeed: UInt64.random(in: 0...UInt64.max))
         await link.run(PlanPublisher(state: state, plans: plans, status: status))
         let proxies = settings.trustedProxies
-        let isBalancer: (@Sendable (PeerAddress) -> Bool)? =
-            settings.speaksProxyProtocol ? { proxies.contains($0) } : nil
+        let trusts: @Sendable (PeerAddress) -> Bool = { proxies.contains($0) }
+        let isBalancer = settings.speaksProxyProtocol ? trusts : nil
         let engine: EngineServer
         let statusEngine: EngineServer
         do throws(EngineFailure) {
@@ -140,12 +140,8 @@ actor StopSignals {
         for number in [SIGTERM, SIGINT] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            // Runs on a queue of Dispatch, so it must not take this actor's isolation with it. One event may stand for
-            // several signals.
-            let received: @Sendable () -> Void = { [weak self] in
-                let count = Int(source.data)
-                Task { await self?.received(max(1, count)) }
-            }
+            // Runs on a queue of Dispatch, so it must not take this actor's isolation with it.
+            let received: @Sendable () -> Void = { Task { await self.received() } }
             source.setEventHandler(handler: received)
             source.resume()
             sources.append(source)
@@ -170,8 +166,8 @@ actor StopSignals {
         waiter = nil
     }
 
-    private func received(_ count: Int) {
-        pending += count
+    private func received() {
+        pending += 1
         guard let waiting = waiter else { return }
         waiter = nil
         pending -= 1

@@ -12,7 +12,7 @@ import threading
 import time
 
 from ports import free_base
-from support import BINARIES, Cluster, alive, controller, sound, until
+from support import BINARIES, Cluster, alive, controller, own_cluster, sound, until
 
 MARKER = "marker-of-a-secret-value"
 
@@ -343,3 +343,38 @@ def test_H56_a_database_of_a_newer_program_is_refused_and_stays_as_it_is(_):
         # Its backup is that of the newer program too.
         assert controller("backup", "--directory", one.directory, "--to", one.folder / "copy.db")[0] == 0
         assert controller("restore", "--directory", one.directory, "--from", one.folder / "copy.db")[0] == 1
+
+
+def test_H49_an_adopted_copy_beside_its_original_cannot_lead_the_node_apart(_):
+    with own_cluster() as cluster, lone() as copy:
+        node, document = cluster.nodes[0], cluster.document
+        command = cluster.command("controller")
+        # The stop lets the database be copied whole.
+        os.kill(cluster.pid("controller"), signal.SIGTERM)
+        assert until(lambda: not alive(cluster.pid("controller")), 45) is not None
+        shutil.rmtree(copy.directory)
+        shutil.copytree(cluster.folder / "controller", copy.directory)
+        os.chmod(copy.directory, 0o700)
+        cluster.start("controller", command)
+        other = copy.start("--adopt")
+        here = cluster.made("/groups/here", {"displayName": "here"})
+        there = other.put("/groups/there", {"displayName": "there"})
+        assert here.revision == there.revision, "the versions fork"
+
+        def follow(port):
+            gateway = cluster.command(node["name"])
+            gateway[gateway.index("--controller") + 1] = f"https://127.0.0.1:{port}"
+            os.kill(cluster.pid(node["name"]), signal.SIGKILL)
+            assert until(lambda: not alive(cluster.pid(node["name"])), 10) is not None
+            cluster.start(node["name"], gateway)
+
+        def version():
+            return cluster.session.get(node["status"] + "/readyz", timeout=5).json()["version"]
+
+        follow(copy.base + 44)
+        assert until(lambda: any("fork" in warning.lower() for row in other.get("/gatehouse/nodes").json["value"] for warning in row["properties"]["warnings"]), 30, 0.1) is not None, \
+            other.get("/gatehouse/nodes").text
+        assert version() == here.revision
+        follow(int(document["controller"]["nodeUrl"].rsplit(":", 1)[1]))
+        assert cluster.made("/groups/later", {"displayName": "later"}).headers["Gatehouse-Rollout"] == "applied=1/1"
+        assert cluster.get("/groups/there").status == 404 and other.get("/groups/later").status == 404

@@ -50,7 +50,9 @@ extension FuzzTarget {
             snapshot = try decoder.decode(root, dataKey: sample.dataKey) { all[$0] }
         } catch { return }
         let again = try decoder.decode(root, dataKey: sample.dataKey) { all[$0] }
-        try promise(again == snapshot, "what was read is read alike again")
+        try promise(
+            again.apis == snapshot.apis && again.products == snapshot.products && again.keys == snapshot.keys,
+            "what was read is read alike again")
         let routes = RouteIndex(snapshot.apis)
         for path in ["/", "/echo", "/echo/a/b;rev=1/c"] {
             _ = routes.route(

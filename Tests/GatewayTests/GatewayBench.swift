@@ -24,6 +24,7 @@ final class GatewayBench: Sendable {
 
     init(
         _ backend: TestBackend = .echo(), trusted: String = "", log: AccessLog? = nil,
+        limits: NodeLimits = NodeLimits(),
         _ change: (inout NodeSnapshot) throws -> Void = { _ in }
     ) throws {
         self.backend = backend
@@ -32,10 +33,11 @@ final class GatewayBench: Sendable {
         meter = try UsageMeter(directory: folder.appending(path: "usage").path(), node: "test")
         let shared = GatewayShared(
             node: "test", plans: plans, state: state, meter: meter, metrics: metrics, accessLog: log,
-            trustedProxies: try #require(TrustedProxies(trusted)), startSeed: 1)
+            trustedProxies: try #require(TrustedProxies(trusted)), limits: limits, startSeed: 1)
         let address = try #require(NetworkAddress(literal: "127.0.0.1", port: 0))
         server = try EngineServer.start(
-            EngineConfiguration(loops: 1, listeners: [.init(address: address, scheme: .http)])
+            EngineConfiguration(
+                loops: 1, listeners: [.init(address: address, scheme: .http)], limits: limits.engine)
         ) { number in GatewayLoop(shared: shared, number: number, lane: try? shared.meter.makeLane()) }
         var snapshot = try Self.snapshot(backend: backend.port)
         try change(&snapshot)

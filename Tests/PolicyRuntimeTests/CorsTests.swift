@@ -140,7 +140,7 @@ import Testing
     @Test(arguments: [
         ("https://good.example", true), ("https://good.example:443", true), ("https://GOOD.example", true),
         ("https://good.example.evil.com", false), ("https://evilgood.example", false), ("http://good.example", false),
-        ("https://good.example:444", false), ("https://good.example.", false), ("https://good.example/", false),
+        ("https://good.example:444", false), ("https://good.example.", false), ("https://good.example/", true),
         ("", false),
     ])
     func I54_origins_are_compared_whole(origin: String, isAllowed: Bool) throws {

@@ -32,6 +32,7 @@ extension NodeResponder {
     func usage(_ request: Request, _ node: NodeRecord, _ context: NodeContext) async throws -> Response {
         let batch = try await Self.message(UsageBatch.self, request, limit: Self.usageBodyMax)
         guard batch.id.node == node.id else {
+            try await auditStrangeUsage(of: node, context)
             throw NodeRefusal(403, .notThisNode, "A node delivers its own usage alone.")
         }
         guard let rows = UsageIntake.rows(batch, now: Date().timeIntervalSince1970),
@@ -48,6 +49,20 @@ extension NodeResponder {
         }
         return try Self.json(
             encoding: UsageAcknowledgement(id: batch.id, isNew: outcome == .added), status: 200)
+    }
+
+    /// A node that speaks for another one is worth a row of the audit, a few a minute (must-hold H26).
+    private func auditStrangeUsage(of node: NodeRecord, _ context: NodeContext) async throws {
+        logger.warning("node \(node.id) delivered usage of another node")
+        guard strangeUsage.mayTry(node.id, now: Date().timeIntervalSince1970) else { return }
+        let actor = Actor(
+            principal: "", application: "node:\(node.id)", address: context.address, request: "")
+        let resource = "\(serviceID)/gatehouse/nodes/\(node.id)"
+        _ = try await store.write(by: actor) { writer in
+            try writer.audit(
+                action: "Microsoft.ApiManagement/service/gatehouse/nodes/usage/action", resource: resource,
+                outcome: "Forbidden")
+        }
     }
 
     /// A node that is ahead of this controller proves it.

@@ -57,6 +57,7 @@ package struct NodeResponder: HTTPResponder {
     let enrolments = MinuteThrottle(perMinute: 10)
     /// Requests for blobs, each node (must-hold H17).
     let blobRequests = MinuteThrottle(perMinute: 200)
+    let strangeUsage = MinuteThrottle(perMinute: 10)
 
     package init(
         serviceID: String, authority: CertificateAuthority, registry: NodeRegistry, publisher: SnapshotPublisher,

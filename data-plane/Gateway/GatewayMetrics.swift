@@ -92,6 +92,9 @@ final class GatewayMetrics: Sendable {
         metric("connections_open", "gauge", "Callers' connections that are open.", [("", sum(.connectionsOpen))])
         metric("handshakes_failed_total", "counter", "TLS handshakes that failed.", [("", sum(.handshakesFailed))])
         metric(
+            "proxy_headers_refused_total", "counter", "Connections closed for want of a good PROXY header.",
+            [("", sum(.proxyHeadersRefused))])
+        metric(
             "backend_connections_total", "counter", "Connections to backends, by how they were had.",
             [
                 ("{kind=\"opened\"}", sum(.backendConnectionsOpened)),

@@ -123,6 +123,9 @@ final class NodeLink: Sendable {
     /// The engine that takes new certificates.
     func serves(_ server: EngineServer) { engine.withLock { $0 = server } }
 
+    /// Whether the controller wants nothing of this node any more.
+    var isRevoked: Bool { agent.status.link == .revoked }
+
     /// Says that the node stops, so that nobody waits for it.
     func stopping() async {
         await agent.stop(usage: nil, within: .seconds(2))

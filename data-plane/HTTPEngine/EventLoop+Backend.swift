@@ -228,7 +228,7 @@ extension EventLoop {
                 guard connections.find(reference) != nil else { return }
             }
             progressBackend(index)
-        case .free, .accepting, .head, .call, .drainingBody, .lingering: break
+        case .free, .announcing, .accepting, .head, .call, .drainingBody, .lingering: break
         }
     }
 
@@ -267,7 +267,8 @@ extension EventLoop {
                 let client = connections.find(exchange.pointee.client)
             else { return false }
             return client.pointee.output.count < limits.waitingBytes
-        case .idle, .deciding, .connecting, .handshaking, .free, .accepting, .head, .call, .drainingBody, .lingering:
+        case .idle, .deciding, .connecting, .handshaking, .free, .announcing, .accepting, .head, .call, .drainingBody,
+            .lingering:
             return false
         }
     }
@@ -281,7 +282,8 @@ extension EventLoop {
             case .body:
                 if wantsResponse(backend) { pumpResponse(backend.pointee.call) }
                 return
-            case .idle, .deciding, .connecting, .handshaking, .free, .accepting, .head, .call, .drainingBody,
+            case .idle, .deciding, .connecting, .handshaking, .free, .announcing, .accepting, .head, .call,
+                .drainingBody,
                 .lingering:
                 return
             }

@@ -9,6 +9,9 @@ package enum Kinds {
 
     package static let byName: [String: Kind] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
+    /// The kinds whose resources lead to those of `kind`, and go with them.
+    static func links(to kind: Kind) -> [Kind] { all.filter { $0.linkReading != nil && $0.collection == kind.name } }
+
     /// Collections of the service that the reference knows and this version does not build: 501.
     package static let notBuilt: Set<String> = [
         "apiversionsets", "tags", "workspaces", "loggers", "diagnostics", "caches", "schemas", "authorizationservers",

@@ -59,6 +59,7 @@ extension Kind {
             ["name", "displayName", "description", "serviceUrl", "path"].map { FilterField($0) } + [
                 FilterField("isCurrent", .equalityAndDifference)
             ]
+        kind.selections["tags"] = Tags.selecting("apis/tags")
         kind.putIsLongRunning = true
         kind.deleteIsLongRunning = true
         kind.prepare = prepare

@@ -18,6 +18,7 @@ extension Kind {
         var kind = Kind("products", noun: "Product", id: IDRule(lengthMax: 256), properties: productProperties)
         kind.filters =
             ["name", "displayName", "description", "terms"].map { FilterField($0) } + [FilterField("state", .equality)]
+        kind.selections["tags"] = Tags.selecting("products/tags")
         kind.prepare = prepareProduct
         kind.remove = { removal in
             try removal.refuseWhileSubscribed(

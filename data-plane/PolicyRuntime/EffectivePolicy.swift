@@ -96,9 +96,6 @@ package final class EffectivePolicy: Sendable {
         }
     }
 
-    /// Whether a cors policy is in force.
-    package var hasCors: Bool { !cors.isEmpty }
-
     // MARK: A call
 
     /// Answers a preflight into `exchange.response` when a cors policy is in force; false leaves the call alone: it is

@@ -189,3 +189,22 @@ extension SubscriptionKeys {
         try writer.put(former.id, kind: former.kind, properties: former.properties, touching: true, detail: detail)
     }
 }
+
+extension Removal {
+    /// The subscriptions to the resource, or of it where it is a user.
+    private func subscriptions() throws -> [ResourceID] {
+        try reader.referrers(of: resource.id).filter { $0.segments.first?.lowercased() == "subscriptions" }
+    }
+
+    /// Refuses where there are subscriptions and the request does not ask to delete them.
+    func refuseWhileSubscribed(_ message: String) throws {
+        guard try subscriptions().isEmpty || asks("deleteSubscriptions") else { throw Refusal.state(message) }
+    }
+
+    func deleteSubscriptions() throws {
+        for subscription in try subscriptions() {
+            let shards = try SubscriptionKeys.shards(of: subscription, reader)
+            try writer.delete(subscription) { _ in shards }
+        }
+    }
+}

@@ -68,6 +68,7 @@ let shared: [Target] = [
     room("JSONWebTokens", in: "Sources", uses: "Cryptography", "JSONDocuments", "CJWT"),
     room("WebClient", in: "Sources", uses: "CCurl"),
     room("JSONDocuments", in: "Sources"),
+    room("CrashPoints", in: "Sources"),
     room("PolicyExpressions", in: "Sources"),
     room("PolicyLanguage", in: "Sources", uses: "PolicyExpressions"),
     room("GatewayConfiguration", in: "Sources", uses: "Cryptography", "PolicyLanguage", "JSONDocuments"),
@@ -78,7 +79,7 @@ let shared: [Target] = [
 ]
 
 let controlPlane: [Target] = [
-    room("ResourceStore", in: "control-plane", uses: "JSONDocuments", "Cryptography", grdb),
+    room("ResourceStore", in: "control-plane", uses: "JSONDocuments", "Cryptography", "CrashPoints", grdb),
     room("ApiImport", in: "control-plane", uses: "JSONDocuments", yams),
     room("AccessControl", in: "control-plane", uses: "ResourceStore", "JSONWebTokens", "Cryptography", "JSONDocuments"),
     room(
@@ -91,11 +92,12 @@ let controlPlane: [Target] = [
     room(
         "SnapshotPublisher", in: "control-plane",
         uses: "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography",
-        "ApiImport", "PolicyLanguage", "JSONDocuments"),
+        "ApiImport", "PolicyLanguage", "JSONDocuments", "CrashPoints"),
     room(
         "NodeService", in: "control-plane",
         uses: "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
-        "ResourceStore", "Cryptography", hummingbird, hummingbirdTLS, logging, httpTypes, nioCore, nioSSL),
+        "ResourceStore", "Cryptography", "CrashPoints", hummingbird, hummingbirdTLS, logging, httpTypes, nioCore, nioSSL
+    ),
     room(
         "ManagementREST", in: "control-plane",
         uses: "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
@@ -105,7 +107,8 @@ let controlPlane: [Target] = [
         "gatehouse-controller", in: "control-plane", folder: "Controller",
         uses: "ResourceStore", "ApiImport", "AccessControl", "Resources", "CredentialManager", "UsageReports",
         "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography", "JSONWebTokens",
-        "WebClient", "JSONDocuments", argumentParser, serviceLifecycle, hummingbird, hummingbirdTLS, unixSignals,
+        "WebClient", "JSONDocuments", "CrashPoints", "CLinux", argumentParser, serviceLifecycle, hummingbird,
+        hummingbirdTLS, unixSignals,
         "PolicyLanguage", logging, nioCore,
         nioSSL),
 ]
@@ -115,14 +118,14 @@ let dataPlane: [Target] = [
     room("RequestRouting", in: "data-plane", uses: "GatewayConfiguration"),
     room("BackendCalls", in: "data-plane", uses: "HTTPEngine", "GatewayConfiguration"),
     room("Admission", in: "data-plane", uses: "GatewayConfiguration", "Cryptography"),
-    room("UsageMeter", in: "data-plane", uses: "ClusterProtocol", "CLinux"),
+    room("UsageMeter", in: "data-plane", uses: "ClusterProtocol", "CLinux", "CrashPoints"),
     room(
         "PolicyRuntime", in: "data-plane",
         uses: "PolicyLanguage", "PolicyExpressions", "GatewayConfiguration", "HTTPEngine", "BackendCalls",
         "JSONWebTokens", "Cryptography"),
     room(
         "NodeAgent", in: "data-plane",
-        uses: "ClusterProtocol", "GatewayConfiguration", "WebClient", "Cryptography"),
+        uses: "ClusterProtocol", "GatewayConfiguration", "WebClient", "Cryptography", "CrashPoints"),
     executable(
         "gatehouse-gateway", in: "data-plane", folder: "Gateway",
         uses: "HTTPEngine", "RequestRouting", "BackendCalls", "Admission", "UsageMeter", "PolicyRuntime", "NodeAgent",
@@ -139,6 +142,7 @@ let testTargets: [Target] = [
     tests(of: "JSONWebTokens", uses: "CJWT"),
     tests(of: "WebClient"),
     tests(of: "JSONDocuments"),
+    tests(of: "CrashPoints"),
     tests(of: "PolicyExpressions"),
     tests(of: "PolicyLanguage"),
     tests(of: "GatewayConfiguration"),

@@ -1,5 +1,6 @@
 // What nodes fetch and deliver: blobs, usage, and the proof that a controller is behind.
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -43,6 +44,7 @@ extension NodeResponder {
         let outcome = try await store.write(by: .controller) { writer in
             try writer.addUsageBatch(node: node.id, epoch: epoch, sequence: sequence, digest: digest, rows: rows)
         }.value
+        CrashPoint.usageCommitted.pass()
         guard outcome != .conflict else {
             logger.warning("node \(node.id) sent other content under batch \(epoch)/\(sequence)")
             throw NodeRefusal(409, .batchConflict, "Another batch of this id was counted.")

@@ -1,5 +1,6 @@
 // ResourceStore keeps everything the controller must not forget, in one SQLite database: resources and their
 // revisions, sealed secrets, the audit, nodes, snapshots and the usage ledger. Other rooms see values, never SQL.
+internal import CrashPoints
 internal import Foundation
 internal import GRDB
 internal import Synchronization
@@ -25,7 +26,21 @@ package final class ResourceStore: Sendable {
         }
         do {
             pool = try DatabasePool(path: path, configuration: configuration)
-            try Schema.migrator.migrate(pool)
+            try Schema.migrator.migrate(pool, at: path)
+            commits = try CommitQueue(pool: pool)
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    /// Opens the database at `path` for reading alone, as it is, also while a controller serves from it.
+    /// - Throws: `StoreFailure`.
+    package init(reading path: String) throws {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
             commits = try CommitQueue(pool: pool)
         } catch {
             throw StoreFailure(error)
@@ -85,12 +100,53 @@ package final class ResourceStore: Sendable {
         try pool.read { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") == "ok" }
     }
 
-    /// Writes a copy of the database to `path` while it serves.
-    package func backup(to path: String) throws {
+    /// Writes a copy of the database at `source` to `path`, also while a controller serves from it: one revision, whole,
+    /// and synced, or no file. The tables stay as they are, whatever program made them.
+    /// - Returns: the copy's revision.
+    package static func backup(from source: String, to path: String) throws -> Revision {
         do {
-            let copy = try DatabaseQueue(path: path)
-            try pool.backup(to: copy)
-            try copy.close()
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(5)
+            configuration.readonly = true
+            let database = try DatabaseQueue(path: source, configuration: configuration)
+            defer { try? database.close() }
+            return try Self.copy(database, to: path)
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    static func copy(_ source: some DatabaseReader, to path: String) throws -> Revision {
+        let new = path + ".new"
+        try? FileManager.default.removeItem(atPath: new)
+        var isWhole = false
+        defer { if !isWhole { try? FileManager.default.removeItem(atPath: new) } }
+        let copy = try DatabaseQueue(path: new)
+        try source.backup(to: copy)
+        let revision = try copy.writeWithoutTransaction { db in
+            // A file that is complete by itself, with no journal beside.
+            try db.execute(sql: "PRAGMA journal_mode = DELETE")
+            guard try String.fetchOne(db, sql: "PRAGMA integrity_check") == "ok" else {
+                throw StoreFailure(reason: .broken, description: "the copy is not sound")
+            }
+            return try Int64.fetchOne(db, sql: "SELECT max(revision) FROM change") ?? 0
+        }
+        try copy.close()
+        CrashPoint.backupCopied.pass()
+        guard rename(new, path) == 0 else {
+            throw StoreFailure(reason: .broken, description: "can't name \(path): \(String(cString: strerror(errno)))")
+        }
+        isWhole = true
+        return revision
+    }
+
+    /// Takes what was overwritten out of the file, so that nothing sealed with a former key is left in it.
+    package func compact() throws {
+        do {
+            try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "VACUUM")
+                _ = try db.checkpoint(.truncate)
+            }
         } catch {
             throw StoreFailure(error)
         }

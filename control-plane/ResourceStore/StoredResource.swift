@@ -119,7 +119,11 @@ package struct AuditRow: Hashable, Sendable {
 
 /// The store failed. `isFull` and `isReadOnly` tell a caller what to do.
 package struct StoreFailure: Error, CustomStringConvertible {
-    package enum Reason: Sendable { case full, readOnly, busy, broken }
+    package enum Reason: Sendable {
+        case full, readOnly, busy, broken
+        /// A later program made the tables.
+        case newer
+    }
     package var reason: Reason
     /// For the log.
     package var description: String

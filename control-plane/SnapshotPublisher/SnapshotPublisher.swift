@@ -1,5 +1,6 @@
 // SnapshotPublisher turns the store's revisions into signed snapshots: changes come in; roots and the blobs that are
 // new go out, one root a gateway.
+internal import CrashPoints
 package import Cryptography
 internal import Foundation
 package import GatewayConfiguration
@@ -210,6 +211,7 @@ package actor SnapshotPublisher {
         try await alone {
             state.keyring = try await state.keyring.replacingDataKey(store, context)
             state.secretsPlain = nil
+            CrashPoint.publishDataKeyReplaced.pass()
             _ = try await store.write(by: .controller) { writer in
                 try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
             }
@@ -227,6 +229,7 @@ package actor SnapshotPublisher {
     }
 
     private func publish(all: Bool) async throws {
+        CrashPoint.publishBefore.pass()
         let after = state.version
         let context = context
         let pepper = pepper
@@ -321,6 +324,7 @@ package actor SnapshotPublisher {
         let named = Set(blobs.values.map(\.sha256))
         let retired = (newest[Gateways.defaultName]?.hashes ?? []).subtracting(named)
         try await keep(records, fresh, retired: retired, version: build.version)
+        CrashPoint.publishRootKept.pass()
         state = next
         state.rootHashes = rootHashes
         for (hash, bytes) in fresh { cache[hash] = bytes }
@@ -341,6 +345,7 @@ package actor SnapshotPublisher {
         _ = try await store.write(by: .controller) { writer in
             for (hash, bytes) in fresh { try writer.putBlob(hash, bytes) }
             try writer.retireBlobs(retired, from: version)
+            CrashPoint.publishBlobsKept.pass()
             for record in records {
                 try writer.putSnapshot(record)
                 try writer.dropSnapshots(gateway: record.gateway, keep: Self.rootsKept)

@@ -1,4 +1,5 @@
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -164,6 +165,7 @@ extension NodeAgent {
             appliedVersion: status.appliedVersion, refusedVersion: status.refusedVersion,
             refusedReason: status.refusedReason, software: settings.software, isStopping: isStopping,
             warnings: status.warnings + (usage?.warnings() ?? []))
+        CrashPoint.nodeBeforeAcknowledgement.pass()
         do {
             try await link?.acknowledge(standing)
             noteContact()
@@ -207,8 +209,11 @@ extension NodeAgent {
             // A node that had to enrol anew speaks under its new id.
             batch.id.node = node
             do {
+                CrashPoint.usageBeforeDelivery.pass()
                 _ = try await link.deliver(batch)
+                CrashPoint.usageAcknowledged.pass()
                 usage.acknowledge(id)
+                CrashPoint.usageDropped.pass()
             } catch  where error.isRefused(.batchConflict) {
                 usage.readdress(id)
             } catch  where error.isRefused(.badBatch) {

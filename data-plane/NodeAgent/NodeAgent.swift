@@ -1,4 +1,5 @@
 package import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -129,6 +130,7 @@ package final class NodeAgent: Sendable {
             name: settings.name, certificateRequest: try keys.request().pem, hostNames: settings.hostNames,
             software: settings.software)
         let answer = try await link.enrol(request, token: try settings.token())
+        CrashPoint.nodeEnrolled.pass()
         try identityFile.write(answer)
         try take(answer, isNew: true)
     }

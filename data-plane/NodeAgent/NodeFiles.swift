@@ -1,4 +1,5 @@
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -21,7 +22,9 @@ enum DurableFile {
         }
     }
 
-    static func write(_ bytes: [UInt8], to path: String) throws(DiskFailure) {
+    static func write(
+        _ bytes: [UInt8], to path: String, beforeRename point: CrashPoint? = nil
+    ) throws(DiskFailure) {
         let new = path + ".new"
         let descriptor = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw DiskFailure(step: "create", errno: errno) }
@@ -34,6 +37,7 @@ enum DurableFile {
             unlink(new)
             throw DiskFailure(step: "write", errno: ENOSPC)
         }
+        point?.pass()
         guard rename(new, path) == 0 else {
             let reason = errno
             unlink(new)

@@ -1,4 +1,5 @@
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -111,10 +112,12 @@ actor SnapshotApplier {
             }
             return .refused(version: root.root.version, reason: "\(refusal)")
         }
+        CrashPoint.nodeBlobsWritten.pass()
         let former = current?.root
         do { try await putInForce(root, event) } catch {
             return .refused(version: root.root.version, reason: "\(error)")
         }
+        CrashPoint.nodeSwapped.pass()
         if case .newer = verdict { trust.accept(root) }
         cache.commit(event, root: root.root, former: former, trust: trust)
         return .applied(version: root.root.version)

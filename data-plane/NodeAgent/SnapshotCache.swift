@@ -1,4 +1,5 @@
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -59,9 +60,12 @@ struct SnapshotCache {
             let current = "\(directory)/current.json"
             if let bytes = DurableFile.read(current, bytesMax: Self.eventBytesMax) {
                 try DurableFile.write(bytes, to: "\(directory)/former.json")
+                CrashPoint.nodeFormerWritten.pass()
             }
-            try DurableFile.write(try BlobCoding.encode(event), to: current)
+            try DurableFile.write(try BlobCoding.encode(event), to: current, beforeRename: .nodeRootUnnamed)
+            CrashPoint.nodeRootWritten.pass()
             try DurableFile.write(try BlobCoding.encode(trust), to: "\(directory)/trust.json")
+            CrashPoint.nodeTrustWritten.pass()
             isPersisted = true
             sweep(keeping: hashes.union(former?.blobs.values.map(\.sha256) ?? []))
         } catch {

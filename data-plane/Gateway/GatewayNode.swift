@@ -1,4 +1,5 @@
-import Dispatch
+// Dispatch does not say that a source may be used on its own queue.
+@preconcurrency import Dispatch
 import Foundation
 import Glibc
 import HTTPEngine
@@ -43,8 +44,8 @@ final class GatewayNode: Sendable {
             startSeed: UInt64.random(in: 0...UInt64.max))
         await link.run(PlanPublisher(state: state, plans: plans, status: status))
         let proxies = settings.trustedProxies
-        let isBalancer: (@Sendable (PeerAddress) -> Bool)? =
-            settings.speaksProxyProtocol ? { proxies.contains($0) } : nil
+        let isBalancer: (@Sendable (PeerAddress) -> Bool)?
+        if settings.speaksProxyProtocol { isBalancer = { proxies.contains($0) } } else { isBalancer = nil }
         let engine: EngineServer
         let statusEngine: EngineServer
         do throws(EngineFailure) {

@@ -1,5 +1,6 @@
 internal import ClusterProtocol
 internal import Glibc
+internal import Synchronization
 
 // Days without the controller: a batch a second would be a file a second. Those that the ledger can't know yet are put
 // together, so that the files grow with the keys and quarters that were counted, not with the time (must-hold H41).

@@ -84,10 +84,19 @@ class Shop:
         assert until(lambda: self.gate.inside() > before, 10) is not None, "the backend got no call"
         return caller
 
-    def read(self, caller):
+    def read(self, caller, opening=False):
+        """The answer of a call; `opening` lets all that wait at the backend go on until it is there."""
         raw = b""
+        caller.socket.settimeout(0.02 if opening else 20)
         while not raw.endswith(b"ok") and b"}" not in raw:
-            piece = caller.socket.recv(65536)
+            if opening:
+                self.gate.open()
+            try:
+                piece = caller.socket.recv(65536)
+            except TimeoutError:
+                if opening:
+                    continue
+                raise
             if not piece:
                 break
             raw += piece
@@ -178,9 +187,8 @@ def test_I44_a_slot_is_free_when_the_head_has_come(cluster):
 def test_I44_a_backend_that_fails_gives_the_slot_back(cluster):
     shop = Shop(cluster, most=1)
     for _ in range(5):
-        caller = shop.send(then="close")
-        shop.gate.open()
-        assert shop.read(caller).startswith(b"HTTP/1.1 500")
+        # A connection that had served before may be tried once more with another.
+        assert shop.read(shop.send(then="close"), opening=True).startswith(b"HTTP/1.1 500")
         assert shop.is_free()
     shop.limit('<forward-request timeout-ms="150" />', 1)
     for _ in range(5):

@@ -1,4 +1,4 @@
-// Roots and blobs as a node gets them. They are signed with a good key, so that what lies behind the signature is reached.
+// Roots and blobs as a node gets them, signed with a good key, so that what lies behind the signature is reached.
 import Admission
 import Cryptography
 import Foundation
@@ -51,8 +51,9 @@ extension FuzzTarget {
         } catch { return }
         let again = try decoder.decode(root, dataKey: sample.dataKey) { all[$0] }
         try promise(
-            again.apis == snapshot.apis && again.products == snapshot.products && again.keys == snapshot.keys,
-            "what was read is read alike again")
+            again.apis == snapshot.apis && again.products == snapshot.products && again.keys == snapshot.keys
+                && again.namedValues == snapshot.namedValues && again.fragments == snapshot.fragments
+                && again.secrets == snapshot.secrets, "what was read is read alike again")
         let routes = RouteIndex(snapshot.apis)
         for path in ["/", "/echo", "/echo/a/b;rev=1/c"] {
             _ = routes.route(

@@ -1,5 +1,6 @@
 """What the suites share: the cluster as cluster.json tells of it, management over REST and by Azure's SDK, a raw HTTP
 caller, a backend that counts, and polling."""
+import contextlib
 import http.server
 import json
 import os
@@ -8,17 +9,22 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
 import uuid
 
 import requests
+from ports import free_base
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+BINARIES = pathlib.Path(os.environ["GATEHOUSE_BINARIES"])
 
 VERSION = "2024-05-01"
-BINARIES = pathlib.Path(os.environ.get("GATEHOUSE_BINARIES", "."))
 KEY = "Ocp-Apim-Subscription-Key"
 MISSING = b'{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }'
 INVALID = b'{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }'
@@ -257,21 +263,28 @@ class Cluster:
 
     def kill(self, name):
         """kill -9; gives what starts it again."""
+        command = self.command(name)
         pid = self.pid(name)
-        command = [part.decode() for part in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
         os.kill(pid, signal.SIGKILL)
         assert until(lambda: not alive(pid), 10) is not None
         return lambda: self.start(name, command)
 
-    def start(self, name, command):
+    def command(self, name):
+        pid = self.pid(name)
+        return [part.decode() for part in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
+
+    def start(self, name, command, environment=None, dies=False):
+        """Starts a process again; where it is told to die (a crash point), gives its number and does not wait."""
         with open(self.folder / f"{name}.again.log", "ab") as log:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env={**os.environ, **(environment or {})})
         threading.Thread(target=child.wait, daemon=True).start()
         document = self.read()
         entry = document["controller"] if name == "controller" else next(n for n in document["nodes"] if n["name"] == name)
         entry["pid"] = child.pid
         (self.folder / "cluster.json").write_text(json.dumps(document))
-        assert until(lambda: self.ready(name), 30) is not None, f"{name} is not ready"
+        if not dies:
+            assert until(lambda: self.ready(name) or not alive(child.pid), 60) is not None and alive(child.pid), f"{name} is not ready"
+        return child
 
     def ready(self, name):
         try:
@@ -354,6 +367,32 @@ def drain(connection):
     except ConnectionResetError:
         pass
     return whole
+@contextlib.contextmanager
+def own_cluster(nodes=1):
+    """A cluster for one test, which goes with it."""
+    work = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-own-"))
+    quickstart = [str(PROJECT / "ops/quickstart"), "--dir", str(work / "c"), "--port-base", str(free_base())]
+    try:
+        subprocess.run([*quickstart, "--empty", "--nodes", str(nodes), "--detach"], check=True, stdout=subprocess.DEVNULL)
+        yield Cluster(work / "c")
+    finally:
+        subprocess.run([*quickstart, "--stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def sound(database):
+    """integrity_check and the revisions: one for each commit."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        low, high, count = connection.execute("SELECT min(revision), max(revision), count(DISTINCT revision) FROM change").fetchone()
+        assert high - low + 1 == count, (low, high, count)
+        assert connection.execute("SELECT count(*) FROM resource WHERE revision NOT IN (SELECT revision FROM change)").fetchone() == (0,)
+
+
+def controller(*arguments, environment=None):
+    """Runs gatehouse-controller; gives status, output and errors."""
+    done = subprocess.run([str(BINARIES / "gatehouse-controller"), *map(str, arguments)], capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}, timeout=60)
+    return done.returncode, done.stdout, done.stderr
 
 
 def name(text):

@@ -60,6 +60,7 @@ struct Restore: AsyncParsableCommand {
         // either one whole. One that is too damaged for that goes with its journal.
         try? ResourceStore(path: place.database).close()
         for suffix in ["-wal", "-shm"] { unlink(place.database + suffix) }
+        ControllerDirectory.syncFolder(of: place.database)
         guard rename(candidate, place.database) == 0 else {
             throw ProcessFailure(.failed, "can't replace \(place.database)")
         }

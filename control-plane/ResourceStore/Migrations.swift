@@ -15,11 +15,21 @@ struct Migrations {
         steps.append((name, body))
     }
 
-    /// - Throws: `StoreFailure` with reason `.newer` where a later program made the tables; then nothing is touched.
+    /// Looks without touching anything, for a pool writes as it opens.
+    /// - Throws: `StoreFailure` with reason `.newer` where a later program made the tables.
+    func refuseNewer(at path: String) throws {
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        let database = try DatabaseQueue(path: path, configuration: configuration)
+        defer { try? database.close() }
+        let unknown = try database.read(Self.done).subtracting(steps.map(\.name))
+        if !unknown.isEmpty { throw newer(unknown, path) }
+    }
+
     func migrate(_ pool: DatabasePool, at path: String) throws {
         let done = try pool.read(Self.done)
-        let known = Set(steps.map(\.name))
-        guard done.isSubset(of: known) else { throw newer(done.subtracting(known), path) }
         let missing = steps.filter { !done.contains($0.name) }
         guard let first = missing.first else { return }
         if !done.isEmpty {

@@ -25,6 +25,7 @@ package final class ResourceStore: Sendable {
             try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
         }
         do {
+            try Schema.migrator.refuseNewer(at: path)
             pool = try DatabasePool(path: path, configuration: configuration)
             try Schema.migrator.migrate(pool, at: path)
             commits = try CommitQueue(pool: pool)
@@ -152,7 +153,18 @@ package final class ResourceStore: Sendable {
         }
     }
 
-    package func close() throws { try pool.close() }
+    /// Puts the journal into the file, which is then whole by itself, and lets go of it. GRDB closes its readers last, and
+    /// those can't do that.
+    package func close() throws {
+        do {
+            if !pool.configuration.readonly {
+                try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+            }
+            try pool.close()
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
 }
 
 extension StoreFailure {

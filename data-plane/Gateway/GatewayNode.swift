@@ -78,7 +78,7 @@ final class GatewayNode: Sendable {
 
     /// One line on standard error.
     private static func note(_ text: String) {
-        FileHandle.standardError.write(Data("gatehouse-gateway: \(text)\n".utf8))
+        StandardError.say(text)
     }
 
     private static func openLog(_ place: String, node: String) throws(ExitReason) -> AccessLog? {

@@ -100,7 +100,12 @@ extension NodeAgent {
                     return event
                 })
             else {
-                await arrivals.wait(atMost: .seconds(60))
+                let isPersisted = await applier.isPersisted
+                await arrivals.wait(atMost: .seconds(isPersisted ? 60 : 1))
+                if !isPersisted {
+                    await applier.keepAgain()
+                    if await applier.isPersisted { note(.unchanged, isPersisted: true) }
+                }
                 continue
             }
             do {

@@ -26,6 +26,8 @@ actor SnapshotApplier {
     private let consumer: any SnapshotConsumer
     /// In force.
     private var current: VerifiedRoot?
+    /// In force, and not on the disk.
+    private var unkept: (event: SnapshotEvent, root: SnapshotRoot, former: SnapshotRoot?)?
 
     init(
         identity: EnrolmentAnswer, sealingKey: NodeSealingKey, directory: String, isNew: Bool,
@@ -120,7 +122,15 @@ actor SnapshotApplier {
         CrashPoint.nodeSwapped.pass()
         if case .newer = verdict { trust.accept(root) }
         cache.commit(event, root: root.root, former: former, trust: trust)
+        unkept = cache.isPersisted ? nil : (event, root.root, former)
         return .applied(version: root.root.version)
+    }
+
+    /// Tries again to write what the disk did not take (must-hold H43).
+    func keepAgain() {
+        guard let unkept else { return }
+        cache.commit(unkept.event, root: unkept.root, former: unkept.former, trust: trust)
+        if cache.isPersisted { self.unkept = nil }
     }
 
     /// Gets the blobs that are not here. One that is wrong is asked for again once (must-hold H5).

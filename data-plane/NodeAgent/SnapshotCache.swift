@@ -58,11 +58,12 @@ struct SnapshotCache {
                 inMemory[hash] = nil
             }
             let current = "\(directory)/current.json"
-            if let bytes = DurableFile.read(current, bytesMax: Self.eventBytesMax) {
+            let newest = try BlobCoding.encode(event)
+            if let bytes = DurableFile.read(current, bytesMax: Self.eventBytesMax), bytes != newest {
                 try DurableFile.write(bytes, to: "\(directory)/former.json")
                 CrashPoint.nodeFormerWritten.pass()
             }
-            try DurableFile.write(try BlobCoding.encode(event), to: current, beforeRename: .nodeRootUnnamed)
+            try DurableFile.write(newest, to: current, beforeRename: .nodeRootUnnamed)
             CrashPoint.nodeRootWritten.pass()
             try DurableFile.write(try BlobCoding.encode(trust), to: "\(directory)/trust.json")
             CrashPoint.nodeTrustWritten.pass()

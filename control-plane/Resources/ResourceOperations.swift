@@ -74,7 +74,7 @@ package enum ResourceOperations {
         guard condition.allows(resource.etag) else { throw Refusal.modifiedSince }
         try kind.remove(Removal(context: context, writer: writer, resource: resource, query: query))
         try writer.delete(resource.id) { gone in
-            try SubscriptionKeys.shards(of: gone, writer.reader)
+            try SubscriptionKeys.hashes(of: gone, writer.reader)
         }
         return true
     }

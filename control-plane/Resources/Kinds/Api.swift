@@ -168,8 +168,8 @@ extension Kind {
         let reader = removal.reader
         for subscription in try reader.referrers(of: removal.resource.id)
         where subscription.segments.first?.lowercased() == "subscriptions" {
-            let shards = try SubscriptionKeys.shards(of: subscription, reader)
-            try removal.writer.delete(subscription) { _ in shards }
+            let hashes = try SubscriptionKeys.hashes(of: subscription, reader)
+            try removal.writer.delete(subscription) { _ in hashes }
         }
         for kind in ["products/apis", "gateways/apis"] {
             for link in try reader.named(removal.resource.name, kind: kind) { try removal.writer.delete(link.id) }

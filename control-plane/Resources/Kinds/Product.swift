@@ -28,8 +28,8 @@ extension Kind {
                 )
             }
             for subscription in subscriptions {
-                let shards = try SubscriptionKeys.shards(of: subscription, removal.reader)
-                try removal.writer.delete(subscription) { _ in shards }
+                let hashes = try SubscriptionKeys.hashes(of: subscription, removal.reader)
+                try removal.writer.delete(subscription) { _ in hashes }
             }
         }
         kind.show = { shown in

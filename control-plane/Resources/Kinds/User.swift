@@ -67,8 +67,8 @@ extension Kind {
                     guard let resource = try writer.reader.get(subscription), resource.kind == "subscriptions" else {
                         continue
                     }
-                    let shards = try SubscriptionKeys.shards(of: subscription, writer.reader)
-                    try writer.addChange(resource.id, kind: resource.kind, verb: .put, detail: shards)
+                    let hashes = try SubscriptionKeys.hashes(of: subscription, writer.reader)
+                    try writer.addChange(resource.id, kind: resource.kind, verb: .put, detail: hashes)
                 }
             }
         }
@@ -87,8 +87,8 @@ extension Kind {
             )
         }
         for subscription in subscriptions {
-            let shards = try SubscriptionKeys.shards(of: subscription, removal.reader)
-            try removal.writer.delete(subscription) { _ in shards }
+            let hashes = try SubscriptionKeys.hashes(of: subscription, removal.reader)
+            try removal.writer.delete(subscription) { _ in hashes }
         }
         for link in try removal.reader.named(removal.resource.name, kind: "groups/users") {
             try removal.writer.delete(link.id)

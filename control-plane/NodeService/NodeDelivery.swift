@@ -20,13 +20,8 @@ extension NodeResponder {
         guard message.hashes.count <= 1000 else {
             throw NodeRefusal(400, .badRequest, "At most 1,000 hashes a request.")
         }
-        var answer = BlobAnswer(blobs: [:])
-        var size = 0
-        for hash in message.hashes where size < 64 << 20 {
-            guard let bytes = await publisher.blob(hash, for: node.gateway) else { continue }
-            size += bytes.count
-            answer.blobs[hash] = Data(bytes).base64EncodedString()
-        }
+        let found = try await publisher.blobs(message.hashes, for: node.gateway, bytesMax: 64 << 20)
+        let answer = BlobAnswer(blobs: found.mapValues { Data($0).base64EncodedString() })
         return try Self.json(encoding: answer, status: 200)
     }
 

@@ -77,7 +77,7 @@ package enum ResourceOperations {
             for row in try writer.reader.named(resource.name, kind: link.name) { try writer.delete(row.id) }
         }
         try writer.delete(resource.id) { gone in
-            try SubscriptionKeys.shards(of: gone, writer.reader)
+            try SubscriptionKeys.hashes(of: gone, writer.reader)
         }
         return true
     }

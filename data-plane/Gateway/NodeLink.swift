@@ -114,6 +114,7 @@ final class NodeLink: Sendable {
                 try? await Task.sleep(for: .milliseconds(500))
             }
         }
+        status.counts { agent.bytesReceived }
         let complaints = Task { await Self.complain(agent) }
         tasks.withLock { $0 = [follow, watch, complaints] }
         for await _ in restored {}

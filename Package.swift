@@ -72,7 +72,7 @@ let shared: [Target] = [
     room("PolicyExpressions", in: "Sources"),
     room("PolicyLanguage", in: "Sources", uses: "PolicyExpressions"),
     room("GatewayConfiguration", in: "Sources", uses: "Cryptography", "PolicyLanguage", "JSONDocuments"),
-    room("ClusterProtocol", in: "Sources", uses: "GatewayConfiguration"),
+    room("ClusterProtocol", in: "Sources"),
     executable(
         "gatehouse", in: "Sources", folder: "gatehouse",
         uses: "PolicyLanguage", "PolicyExpressions", "WebClient", argumentParser),
@@ -114,7 +114,7 @@ let controlPlane: [Target] = [
 ]
 
 let dataPlane: [Target] = [
-    room("HTTPEngine", in: "data-plane", uses: "CLinux", "COpenSSL", "CNghttp2", "Cryptography"),
+    room("HTTPEngine", in: "data-plane", uses: "CLinux", "COpenSSL", "CNghttp2"),
     room("RequestRouting", in: "data-plane", uses: "GatewayConfiguration"),
     room("BackendCalls", in: "data-plane", uses: "HTTPEngine", "GatewayConfiguration"),
     room("Admission", in: "data-plane", uses: "GatewayConfiguration", "Cryptography"),
@@ -174,6 +174,31 @@ let testTargets: [Target] = [
     .testTarget(name: "ArchitectureTests", path: "Tests/ArchitectureTests", swiftSettings: settings),
 ]
 
+// The fuzzers are built from the same files as FuzzTests, in its place: `ops/fuzz` sets GATEHOUSE_FUZZ.
+let fuzzed: [Target.Dependency] = [
+    "HTTPEngine", "RequestRouting", "Admission", "UsageMeter", "PolicyRuntime", "NodeAgent", "GatewayConfiguration",
+    "ClusterProtocol", "PolicyLanguage", "Cryptography", "JSONWebTokens", "JSONDocuments", "ApiImport", "Resources",
+    "ResourceStore", "NodeService", "ManagementREST", yams,
+]
+
+let fuzzing = Context.environment["GATEHOUSE_FUZZ"] != nil
+let fuzzTargets: [Target] =
+    fuzzing
+    ? [
+        .executableTarget(
+            name: "gatehouse-fuzz", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["FuzzTests.swift"],
+            swiftSettings: settings)
+    ]
+    : [
+        .testTarget(
+            name: "FuzzTests", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["LibFuzzer"],
+            swiftSettings: settings)
+    ]
+
+// `ops/sanitize` builds the suites that it runs and what they need, no more.
+let chosenSuites = Context.environment["GATEHOUSE_SUITES"].map { $0.split(separator: " ").map(String.init) }
+let suites = (testTargets + (fuzzing ? [] : fuzzTargets)).filter { chosenSuites?.contains($0.name) ?? true }
+
 let package = Package(
     name: "gatehouse",
     products: [
@@ -195,7 +220,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
-    targets: systemLibraries + shared + controlPlane + dataPlane + testTargets,
+    targets: systemLibraries + shared + controlPlane + dataPlane + (fuzzing ? fuzzTargets : suites),
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )

@@ -12,7 +12,7 @@ package struct PersonalInformationExchange: Sendable, CustomStringConvertible, C
         case noPrivateKey
         /// There is a key, but none of the certificates is for it.
         case noCertificateForKey
-        /// A derivation of more than 2,000,000 rounds, which is not begun.
+        /// Derivations of more than 2,000,000 rounds together; the one that is too many is not begun.
         case tooManyIterations
         /// RSA below 2,048 or above 8,192 bits, an unknown curve, …: the kind.
         case unsoundKey(String)
@@ -36,7 +36,7 @@ package struct PersonalInformationExchange: Sendable, CustomStringConvertible, C
         defer { ERR_clear_error() }
         guard let file = OpenSSLText.reading(bytes, { d2i_PKCS12_bio($0, nil) }) else { throw Refusal.malformed }
         defer { PKCS12_free(file) }
-        guard gh_PKCS12_within(file, 2_000_000) == 1 else { throw Refusal.tooManyIterations }
+        guard gh_PKCS12_within(file, Self.roundsMax) == 1 else { throw Refusal.tooManyIterations }
 
         let hasCode = PKCS12_mac_present(file) == 1
         if hasCode, !Self.isRight(password, for: file) { throw Refusal.wrongPassword }
@@ -44,6 +44,8 @@ package struct PersonalInformationExchange: Sendable, CustomStringConvertible, C
             // PKCS12_parse refuses a password for a file without code; one is added in memory.
             PKCS12_set_mac(file, password, Int32(clamping: password.utf8.count), nil, 0, 1, EVP_sha256())
         }
+        // A key may be hidden in an encrypted part, with rounds of its own.
+        guard gh_PKCS12_within_encrypted(file, password, Self.roundsMax) == 1 else { throw Refusal.tooManyIterations }
         var key: OpaquePointer?
         var certificate: OpaquePointer?
         var others: OpaquePointer?
@@ -89,6 +91,8 @@ package struct PersonalInformationExchange: Sendable, CustomStringConvertible, C
         isAuthenticated = true
         chain = ([leaf] + leaf.issuers(among: all.filter { $0 != leaf })).map(\.pem).joined()
     }
+
+    private static let roundsMax = 2_000_000
 
     private static func isRight(_ password: String, for file: OpaquePointer) -> Bool {
         if password.isEmpty, PKCS12_verify_mac(file, nil, 0) == 1 { return true }

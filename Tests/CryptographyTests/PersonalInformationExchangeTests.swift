@@ -1,3 +1,4 @@
+import COpenSSL
 import Cryptography
 import Foundation
 import Testing
@@ -60,6 +61,56 @@ import Testing
         #expect(throws: Refusal.tooManyIterations) {
             try PersonalInformationExchange(try folder.read("i.pfx"), password: "p")
         }
+    }
+
+    /// A file of many derivations, or with one inside an encrypted part, would keep a core busy for hours.
+    @Test func F47_derivations_count_together_and_where_they_are_hidden() throws {
+        let folder = try Self.chain()
+        defer { folder.remove() }
+        try folder.run(
+            "openssl",
+            [
+                "pkcs12", "-export", "-inkey", "leaf.key", "-in", "leaf.pem", "-out", "f.pfx", "-passout", "pass:p",
+                "-iter", "1100000", "-macalg", "sha1", "-nomaciter",
+            ])
+        #expect(throws: Refusal.tooManyIterations) {
+            try PersonalInformationExchange(try folder.read("f.pfx"), password: "p")
+        }
+        let key = String(decoding: try folder.read("leaf.key"), as: UTF8.self)
+        #expect(throws: Refusal.noCertificateForKey) {
+            try PersonalInformationExchange(try hidden(key, rounds: 1_000, password: "p"), password: "p")
+        }
+        #expect(throws: Refusal.tooManyIterations) {
+            try PersonalInformationExchange(try hidden(key, rounds: 2_000_001, password: "p"), password: "p")
+        }
+    }
+
+    /// A PFX whose encrypted part holds a key that is encrypted itself.
+    private func hidden(_ pem: String, rounds: Int32, password: String) throws -> [UInt8] {
+        let text = Array(pem.utf8)
+        let input = try #require(BIO_new(BIO_s_mem()))
+        defer { BIO_free(input) }
+        #expect(BIO_write(input, text, Int32(text.count)) == Int32(text.count))
+        let key = try #require(PEM_read_bio_PrivateKey(input, nil, nil, nil))
+        defer { EVP_PKEY_free(key) }
+        var bags: OpaquePointer?
+        var safes: OpaquePointer?
+        defer {
+            OPENSSL_sk_pop_free(bags) { PKCS12_SAFEBAG_free($0.map { OpaquePointer($0) }) }
+            OPENSSL_sk_pop_free(safes) { PKCS7_free($0?.assumingMemoryBound(to: PKCS7.self)) }
+        }
+        // PBES2, AES-256-CBC.
+        _ = try #require(PKCS12_add_key(&bags, key, 0, rounds, NID_aes_256_cbc, password))
+        #expect(PKCS12_add_safe(&safes, bags, NID_aes_256_cbc, 1, password) == 1)
+        let file = try #require(PKCS12_add_safes(safes, 0))
+        defer { PKCS12_free(file) }
+        #expect(PKCS12_set_mac(file, password, -1, nil, 0, 1, EVP_sha256()) == 1)
+        let output = try #require(BIO_new(BIO_s_mem()))
+        defer { BIO_free(output) }
+        #expect(i2d_PKCS12_bio(output, file) == 1)
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        let count = BIO_read(output, &bytes, Int32(bytes.count))
+        return Array(bytes.prefix(Int(max(0, count))))
     }
 
     @Test(arguments: [

@@ -74,6 +74,8 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         var noCore = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &noCore)
+        // A terminal that closes is no reason to end.
+        signal(SIGHUP, SIG_IGN)
         let place = ControllerDirectory(path: directory)
         try place.open()
         let settings = try ControllerSettings.read(place)

@@ -23,13 +23,15 @@ enum ApiExport {
         let link =
             "\(call.management.publicURL)\(call.context.serviceID)/gatehouse/exports/\(RequestTarget.encode(api.name))"
         let query = "api-version=\(call.apiVersion)&format=\(RequestTarget.encode(format))"
+        // As the real service answers it, whichever of the two was asked for.
+        let told = swagger.contains(format) ? "swagger-link-json" : format
         return .json(
             [
                 "id": .string(call.context.armID(api.id)), "type": "Microsoft.ApiManagement/service/apis",
                 "name": .string(api.name),
-                "properties": ["format": .string(format), "value": ["link": .string("\(link)?\(query)")]],
+                "properties": ["format": .string(told), "value": ["link": .string("\(link)?\(query)")]],
                 // Where clients of older versions look.
-                "format": .string(format), "value": ["link": .string("\(link)?\(query)")],
+                "format": .string(told), "value": ["link": .string("\(link)?\(query)")],
             ], etag: api.etag)
     }
 

@@ -1,5 +1,6 @@
 // The target of a management request: segments decoded once, query parameters in order.
 internal import Foundation
+internal import ResourceStore
 
 /// A request's path and query.
 struct RequestTarget: Sendable {
@@ -38,8 +39,7 @@ struct RequestTarget: Sendable {
         guard segment != ".", segment != "..",
             !segment.utf8.contains(where: { $0 == 0 || "/\\%".utf8.contains($0) })
         else { return false }
-        return segment.utf8.allSatisfy { $0 < 0x80 }
-            || segment.utf8.elementsEqual(segment.precomposedStringWithCanonicalMapping.utf8)
+        return ResourceID.isNormalised(segment)
     }
 
     /// All values of a parameter; names of the query in any case, as ARM takes them.

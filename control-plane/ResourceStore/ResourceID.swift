@@ -1,5 +1,7 @@
 // Names of resources: the path below the service, compared without regard to case.
 
+internal import Foundation
+
 /// A resource's path below the service (`/apis/echo/operations/get`; the service itself is the empty path). ARM ids are
 /// this behind the service's own id. Equal without regard to case; the spelling it was made with is kept.
 package struct ResourceID: Sendable, CustomStringConvertible {
@@ -14,6 +16,13 @@ package struct ResourceID: Sendable, CustomStringConvertible {
     }
 
     package static let service = ResourceID(path: "")
+
+    /// Whether a text is spelled as ids are: in Unicode's normal form C. Any other spelling would be equal to an id for one
+    /// reader (Swift's `==` is canonical equivalence) and another name for the next (SQLite compares bytes): must-hold G15.
+    package static func isNormalised(_ text: some StringProtocol) -> Bool {
+        text.utf8.allSatisfy { $0 < 0x80 }
+            || text.utf8.elementsEqual(text.precomposedStringWithCanonicalMapping.utf8)
+    }
 
     package var description: String { path }
 

@@ -41,7 +41,7 @@ package struct ChangeRow: Hashable, Sendable {
     package var id: ResourceID
     package var kind: String
     package var verb: Verb
-    /// What the publisher must know of a resource that is gone: the shards of a subscription's keys.
+    /// What the publisher must know of a resource that is gone: the hashes of a subscription's keys.
     package var detail: String
 
     package init(revision: Revision, id: ResourceID, kind: String, verb: Verb, detail: String) {

@@ -28,7 +28,9 @@ package struct ResourceContext: Sendable {
         }
         while path.hasPrefix("/") { path = path.dropFirst() }
         let segments = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard !segments.contains(where: { $0.isEmpty }) || path.isEmpty else { return nil }
+        guard !segments.contains(where: { $0.isEmpty }) || path.isEmpty, ResourceID.isNormalised(path) else {
+            return nil
+        }
         return ResourceID(path: path.isEmpty ? "" : "/\(path)")
     }
 

@@ -114,6 +114,7 @@ final class NodeLink: Sendable {
                 try? await Task.sleep(for: .milliseconds(500))
             }
         }
+        status.counts { agent.bytesReceived }
         let complaints = Task { await Self.complain(agent) }
         tasks.withLock { $0 = [follow, watch, complaints] }
         for await _ in restored {}
@@ -121,6 +122,9 @@ final class NodeLink: Sendable {
 
     /// The engine that takes new certificates.
     func serves(_ server: EngineServer) { engine.withLock { $0 = server } }
+
+    /// Whether the controller wants nothing of this node any more.
+    var isRevoked: Bool { agent.status.link == .revoked }
 
     /// Says that the node stops, so that nobody waits for it.
     func stopping() async {

@@ -32,6 +32,7 @@ package final class NodeAgent: Sendable {
     let arrivals = Wakeup()
     /// The newest event of the stream that nobody looked at; an older one is dropped unread.
     let newestEvent = Mutex<SnapshotEvent?>(nil)
+    let received = Atomic<UInt64>(0)
     private let identityFile: NodeIdentityFile
 
     /// Throws when the directory can't be used or its keys are damaged.
@@ -42,6 +43,9 @@ package final class NodeAgent: Sendable {
         identityFile = NodeIdentityFile(directory: settings.directory)
         if let identity = identityFile.read() { try take(identity, isNew: false) }
     }
+
+    /// Bytes of the stream and of blobs since the start.
+    package var bytesReceived: UInt64 { received.load(ordering: .relaxed) }
 
     package var status: AgentStatus {
         state.withLock { state in

@@ -83,6 +83,10 @@ package final class UsageMeter: UsageSource {
                 return segments
             }) { seal(segment) }
             sealMemory()
+            store.merge {
+                UsageBatchID(
+                    node: node, epoch: epoch, sequence: nextSequence.wrappingAdd(1, ordering: .relaxed).oldValue)
+            }
         }
     }
 

@@ -128,7 +128,7 @@ class Quickstart:
     def __init__(self, options):
         self.options = options
         self.folder = pathlib.Path(options.dir).resolve()
-        self.binaries = pathlib.Path(os.environ.get("GATEHOUSE_BINARIES", "."))
+        self.binaries = pathlib.Path(os.environ.get("GATEHOUSE_BINARIES", ".")).resolve()
         self.base = options.port_base
         self.url = f"https://127.0.0.1:{self.base + 43}"
         self.node_url = f"https://127.0.0.1:{self.base + 44}"
@@ -178,7 +178,13 @@ class Quickstart:
         self.stay()
 
     def check_folder(self):
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("gatehouse-controller", "gatehouse-gateway"):
+            if not os.access(self.binaries / name, os.X_OK):
+                raise Failure(3, f"there is no executable {name} in {self.binaries} (GATEHOUSE_BINARIES)")
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failure(3, f"can't make the folder {self.folder} ({error.strerror}); name another with --dir")
         former = self.folder / "cluster.json"
         if former.exists():
             running = [pid for pid in pids(json.loads(former.read_text())) if is_ours(pid)]

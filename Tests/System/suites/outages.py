@@ -3,6 +3,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import time
 
 import requests
 
@@ -18,6 +19,20 @@ def test_a_regenerated_key_is_refused_at_both_nodes_within_a_second(cluster):
         seconds = until(lambda: caller.call("GET", f"/{api}/things/1", {KEY: old}).body == INVALID, 1)
         assert seconds is not None, node
         assert caller.call("GET", f"/{api}/things/1", {KEY: cluster.key(sid)}).status == 200
+
+
+def test_H13_many_changes_a_minute_hold_no_node_up(cluster):
+    """More than the requests for blobs that a node has a minute; each change must be applied, one by one."""
+    api, slowest = cluster.shop(name("busy"), Backend()), 0.0
+    for turn in range(230):
+        began = time.monotonic()
+        answer = cluster.put(f"/apis/{api}/operations/many", {"displayName": f"many {turn}", "method": "GET", "urlTemplate": f"/many-{turn}"}, headers={"Prefer": "wait=10"})
+        slowest = max(slowest, time.monotonic() - began)
+        assert answer.headers["Gatehouse-Rollout"] == "applied=2/2", f"change {turn}: {answer.headers['Gatehouse-Rollout']}"
+    for node, caller in cluster.callers():
+        assert caller.call("GET", f"/{api}/many-229").status == 401, node
+        assert caller.call("GET", f"/{api}/many-228").status == 404, node
+    return f"slowest {slowest * 1000:.0f} ms"
 
 
 def test_nodes_serve_without_their_controller_also_after_their_own_restart(cluster):

@@ -21,6 +21,19 @@ def pids(folder):
     return [document["controller"]["pid"], *(node["pid"] for node in document["nodes"])]
 
 
+def test_a_start_that_cant_be_says_why_in_one_line(_):
+    with tempfile.TemporaryDirectory(prefix="gatehouse-first-") as folder:
+        file = pathlib.Path(folder, "file")
+        file.write_text("kept")
+        refused = quickstart("--dir", file, "--port-base", free_base(), "--empty", "--detach")
+        assert refused.returncode == 3 and len(refused.stderr.strip().splitlines()) == 1 and "--dir" in refused.stderr, refused.stderr
+        assert file.read_text() == "kept"
+        nothing = subprocess.run([str(PROJECT / "ops/quickstart"), "--dir", f"{folder}/q", "--detach"], cwd=PROJECT, capture_output=True, text=True, timeout=60,
+                                 env=os.environ | {"GATEHOUSE_BINARIES": folder})
+        assert nothing.returncode == 3 and len(nothing.stderr.strip().splitlines()) == 1 and "GATEHOUSE_BINARIES" in nothing.stderr, nothing.stderr
+        assert not pathlib.Path(folder, "q").exists()
+
+
 def test_start_stop_second_start_kill_and_exit_statuses(_):
     folder, base = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-first-")) / "q", free_base()
     try:

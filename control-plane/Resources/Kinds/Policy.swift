@@ -206,9 +206,10 @@ package enum Policies {
         let held = values
         let stored = fragments
         return PolicyReferences(
-            namedValue: { held[$0] }, fragment: { stored[$0.lowercased()] },
-            backendExists: { backends.contains($0.lowercased()) },
-            certificateExists: { certificates.contains($0.lowercased()) })
+            namedValue: { held[$0] },
+            fragment: { ResourceID.isNormalised($0) ? stored[$0.lowercased()] : nil },
+            backendExists: { ResourceID.isNormalised($0) && backends.contains($0.lowercased()) },
+            certificateExists: { ResourceID.isNormalised($0) && certificates.contains($0.lowercased()) })
     }
 }
 

@@ -119,7 +119,7 @@ let testsOfTheWholeHouse: [String: Set<String>] = [
     "ArchitectureTests": [],
     "GatewayTests": [
         "gatehouse-gateway", "HTTPEngine", "PolicyRuntime", "UsageMeter", "GatewayConfiguration", "ClusterProtocol",
-        "Cryptography",
+        "Cryptography", "ArgumentParser", "Dispatch",
     ],
     "FuzzTests": [
         "HTTPEngine", "RequestRouting", "Admission", "UsageMeter", "PolicyRuntime", "NodeAgent",

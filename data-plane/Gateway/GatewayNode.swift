@@ -1,10 +1,10 @@
-// Dispatch does not say that a source may be used on its own queue.
-@preconcurrency import Dispatch
+import Dispatch
 import Foundation
 import Glibc
 import HTTPEngine
 import NodeAgent
 import PolicyRuntime
+import Synchronization
 import UsageMeter
 
 // A running node: engine, status listener, agent and meter, put together and taken down in order.
@@ -130,9 +130,27 @@ final class GatewayNode: Sendable {
     }
 }
 
+/// A signal as events of Dispatch, each of which may stand for several signals.
+private final class SignalSource: Sendable {
+    private let source: Mutex<any DispatchSourceSignal>
+
+    init(_ number: Int32) { source = Mutex(DispatchSource.makeSignalSource(signal: number, queue: .global())) }
+
+    func start(_ received: @escaping @Sendable (Int) -> Void) {
+        // Runs on a queue of Dispatch, so it must not take an actor's isolation with it.
+        let handler: @Sendable () -> Void = { [weak self] in received(max(1, self?.count ?? 1)) }
+        source.withLock { source in
+            source.setEventHandler(handler: handler)
+            source.resume()
+        }
+    }
+
+    private var count: Int { source.withLock { Int($0.data) } }
+}
+
 /// SIGTERM and SIGINT, waited for one after the other.
 actor StopSignals {
-    private var sources: [any DispatchSourceSignal] = []
+    private var sources: [SignalSource] = []
     private var pending = 0
     private var waiter: CheckedContinuation<Bool, Never>?
     private var isOver = false
@@ -140,15 +158,10 @@ actor StopSignals {
     func watch() {
         for number in [SIGTERM, SIGINT] {
             signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            // Runs on a queue of Dispatch, so it must not take this actor's isolation with it. One event may stand for
-            // several signals.
-            let received: @Sendable () -> Void = { [weak self] in
-                let count = Int(source.data)
-                Task { await self?.received(max(1, count)) }
+            let source = SignalSource(number)
+            source.start { [weak self] count in
+                Task { await self?.received(count) }
             }
-            source.setEventHandler(handler: received)
-            source.resume()
             sources.append(source)
         }
     }

@@ -79,7 +79,7 @@ let walls: [Room] = [
             "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography",
             "JSONWebTokens",
             "WebClient", "JSONDocuments", "ArgumentParser", "ServiceLifecycle", "Hummingbird", "HummingbirdTLS",
-            "NIOCore", "NIOSSL", "UnixSignals", "PolicyLanguage", "Logging",
+            "NIOCore", "NIOPosix", "NIOSSL", "UnixSignals", "PolicyLanguage", "Logging",
         ]),
 
     // data-plane: a gateway node

@@ -18,28 +18,6 @@ internal import ServiceLifecycle
 internal import SnapshotPublisher
 internal import WebClient
 
-/// ADDR:PORT, IPv6 addresses in brackets.
-struct ListenAddress: ExpressibleByArgument {
-    var host: String
-    var port: Int
-
-    init?(argument: String) {
-        guard let colon = argument.lastIndex(of: ":"), let port = Int(argument[argument.index(after: colon)...]),
-            (0...65535).contains(port)
-        else { return nil }
-        var host = String(argument[..<colon])
-        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        guard !host.isEmpty else { return nil }
-        self.host = host
-        self.port = port
-    }
-
-    init(_ host: String, _ port: Int) {
-        self.host = host
-        self.port = port
-    }
-}
-
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
@@ -54,6 +32,9 @@ struct Serve: AsyncParsableCommand {
         help: "Address ranges beside the public ones that the controller itself may call: CIDR,… (imports by link).")
     var outboundAllow = ""
 
+    /// A connection that asks nothing for so long is closed.
+    private static let idleMax = TimeAmount.minutes(3)
+
     func run() async throws {
         var noCore = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &noCore)
@@ -62,8 +43,10 @@ struct Serve: AsyncParsableCommand {
         let settings = try ControllerSettings.read(place)
         let lock = try place.takeLock()
         defer { close(lock) }
-        var logger = Logger(label: "gatehouse-controller")
-        logger.logLevel = .info
+        let logger = Logger(label: "gatehouse-controller") { JSONLogHandler(label: $0) }
+        // Before anything is opened: a start that can't be changes nothing and says one line (must-hold H51).
+        try await management.mustBeFree(option: "--management")
+        try await nodes.mustBeFree(option: "--nodes")
         let parts = try await ControllerParts.make(
             place, settings, publicURL: try url(), fetch: try fetcher(), logger: logger)
         try await serve(parts, logger)
@@ -89,15 +72,19 @@ struct Serve: AsyncParsableCommand {
                     .wrongArguments, "--outbound-allow: '\(text)' is no address range; write 10.0.0.0/8 or fd00::/8")
             }
         }
+        let own = Set([management.port, nodes.port].map { UInt16(clamping: $0) })
         let client = try WebClient(
-            WebClientOptions(reach: ReachableAddresses(allowing: ranges), allowsPlainText: true))
+            WebClientOptions(
+                reach: ReachableAddresses(allowing: ranges, refusingPorts: own, publicPorts: Fetching.ports),
+                allowsPlainText: true))
         return { url, bytesMax in try await Fetching.fetch(url, bytesMax: bytesMax, client) }
     }
 
     private func serve(_ parts: ControllerParts, _ logger: Logger) async throws {
         let managementServer = Application(
             responder: ManagementResponder(management: parts.management),
-            server: try .tls(.http1(), tlsConfiguration: parts.managementTLS),
+            server: try .tls(
+                .http1(configuration: .init(idleTimeout: Self.idleMax)), tlsConfiguration: parts.managementTLS),
             configuration: .init(address: .hostname(management.host, port: management.port), serverName: nil),
             logger: logger)
         let nodeServer = try NodeServer.application(

@@ -190,6 +190,10 @@ package actor SnapshotPublisher {
             } catch let failure as StoreFailure {
                 self.failure = failure
                 try await Task.sleep(for: Self.retryAfter)
+            } catch let error where !(error is CancellationError) {
+                // A secret that can't be opened (must-hold G57): nodes keep their last version until it is mended.
+                self.failure = StoreFailure(reason: .broken, description: "\(error)")
+                try await Task.sleep(for: Self.retryAfter)
             }
         }
     }

@@ -24,6 +24,7 @@ final class GatewayBench: Sendable {
 
     init(
         _ backend: TestBackend = .echo(), trusted: String = "", log: AccessLog? = nil,
+        limits: NodeLimits = NodeLimits(),
         _ change: (inout NodeSnapshot) throws -> Void = { _ in }
     ) throws {
         self.backend = backend
@@ -32,10 +33,11 @@ final class GatewayBench: Sendable {
         meter = try UsageMeter(directory: folder.appending(path: "usage").path(), node: "test")
         let shared = GatewayShared(
             node: "test", plans: plans, state: state, meter: meter, metrics: metrics, accessLog: log,
-            trustedProxies: try #require(TrustedProxies(trusted)), startSeed: 1)
+            trustedProxies: try #require(TrustedProxies(trusted)), limits: limits, startSeed: 1)
         let address = try #require(NetworkAddress(literal: "127.0.0.1", port: 0))
         server = try EngineServer.start(
-            EngineConfiguration(loops: 1, listeners: [.init(address: address, scheme: .http)])
+            EngineConfiguration(
+                loops: 1, listeners: [.init(address: address, scheme: .http)], limits: limits.engine)
         ) { number in GatewayLoop(shared: shared, number: number, lane: try? shared.meter.makeLane()) }
         var snapshot = try Self.snapshot(backend: backend.port)
         try change(&snapshot)
@@ -87,13 +89,17 @@ final class GatewayBench: Sendable {
             })
     }
 
-    static func key(_ key: String, _ scope: SubscriptionKeyEntry.Scope, name: String, user: String? = nil) throws
-        -> SubscriptionKeyEntry
+    static func key(_ key: String, _ scope: SubscriptionKey.Scope, name: String, user: String? = nil) throws
+        -> (String, SubscriptionKey)
     {
-        SubscriptionKeyEntry(
-            keyHash: try KeyedHash(pepper: pepper).hash(of: Array(key.utf8)).description, subscription: name,
-            displayName: name,
-            scope: scope, user: user, isOpen: true)
+        (
+            try KeyedHash(pepper: pepper).hash(of: Array(key.utf8)).description,
+            SubscriptionKey(subscription: name, displayName: name, scope: scope, user: user, isOpen: true)
+        )
+    }
+
+    static func keys(_ keys: (String, SubscriptionKey)...) throws -> KeyTable {
+        try #require(KeyTable(Dictionary(uniqueKeysWithValues: keys)))
     }
 
     static func policy(_ inbound: String, outbound: String = "") -> String {
@@ -106,17 +112,15 @@ final class GatewayBench: Sendable {
             root: SnapshotRoot(
                 service: service, gateway: "default", version: 7, created: "", previous: nil, signingKey: "",
                 dataKey: "", auditHead: "",
-                blobs: [:]),
+                blobs: [:], trees: [:]),
             service: ServiceConfiguration(id: service, policy: nil),
             apis: [api("echo", backend: url, needsKey: false), api("keyed", backend: url, needsKey: true)],
             products: [
                 ProductConfiguration(
                     name: "starter", displayName: "", subscriptionRequired: true, apis: ["keyed"], policy: nil)
             ],
-            keys: [
-                try key("k1", .product("starter"), name: "demo", user: "u1"),
-                try key("master", .allApis, name: "master"),
-            ],
+            keys: try keys(
+                key("k1", .product("starter"), name: "demo", user: "u1"), key("master", .allApis, name: "master")),
             backends: [], certificates: [], namedValues: [:], fragments: [:],
             secrets: SnapshotSecrets(
                 pepper: Data(pepper).base64EncodedString(), namedValues: [:], backendCredentials: [:],

@@ -267,7 +267,7 @@ private let notFound = "{ \"statusCode\": 404, \"message\": \"Resource not found
         let folder = FileManager.default.temporaryDirectory.appending(path: "log-\(UUID().uuidString)")
         try Data().write(to: folder)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let log = AccessLog(output: try FileHandle(forWritingTo: folder), node: "n\"1")
+        let log = AccessLog(output: try #require(LogFile(path: folder.path())), node: "n\"1")
         let bench = try GatewayBench(log: log)
         _ = try bench.get("/keyed/a%22b?subscription-key=k1&x=secret", "Authorization: Bearer hush\r\n")
         _ = try bench.call("GET  / HTTP/1.1\r\n\r\n")

@@ -277,6 +277,30 @@ private let next = "GET /echo/next HTTP/1.1\r\nHost: gw.test\r\n\r\n"
         #expect(head.fields("Host").count == 1 && head.field("X-Kept") == "1" && head.field("Via") == "1.1 a")
     }
 
+    @Test func A69_otherProtocolsAreRefusedCheaply() throws {
+        let backend = TestBackend.echo()
+        let gateway = try TestGateway(backend)
+        var generator = SystemRandomNumberGenerator()
+        var inputs: [[UInt8]] = [
+            Array("SSH-2.0-x\r\n".utf8), [0x16, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3],
+            Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8), [0] + Array("EHLO a\r\n".utf8),
+        ]
+        for _ in 0..<20 {
+            inputs.append([0x80] + (0..<32_767).map { _ in UInt8.random(in: 0...255, using: &generator) })
+        }
+        for input in inputs {
+            let client = gateway.connect()
+            client.send(input)
+            client.shutWriting()
+            let text = client.receiveAllText()
+            #expect(text.hasPrefix("HTTP/1.1 4") || text.hasPrefix("HTTP/1.1 505"))
+        }
+        #expect(backend.requests.isEmpty)
+        let client = gateway.connect()
+        client.send(next)
+        #expect(client.receiveResponse()?.body == "/echo/next|")
+    }
+
     @Test func A50_ownAnswersAreFramedAndDated() throws {
         let gateway = try TestGateway(backend: 1)
         let client = gateway.connect()

@@ -84,7 +84,7 @@ import Testing
         (true, true, false, 500), (false, true, false, 200), (false, false, false, 200), (true, true, true, 200),
         (true, false, true, 200),
     ])
-    func B06_chainAndNameAreTwoSwitches(chain: Bool, name: Bool, isTrusted: Bool, status: Int) throws {
+    func case_B06_chainAndNameAreTwoSwitches(chain: Bool, name: Bool, isTrusted: Bool, status: Int) throws {
         let identity = try Self.identity.get()
         let backend = backend(identity)
         let gateway = try TestGateway(
@@ -99,7 +99,7 @@ import Testing
         if status == 200 { #expect(backend.connections == 1) } else { #expect(backend.requests.isEmpty) }
     }
 
-    @Test func B06_anotherNameIsNotTaken() throws {
+    @Test func case_B06_anotherNameIsNotTaken() throws {
         let other = try TestCertificates.selfSigned(name: "other.example", alternative: "DNS:other.example")
         let backend = backend(other)
         let strict = try TestGateway(
@@ -109,6 +109,63 @@ import Testing
         #expect(client.receiveResponse()?.status == 500)
         #expect(strict.log.failed == [.certificateNameMismatch])
         #expect(backend.requests.isEmpty)
+    }
+
+    @Test func A59_aPoolBelongsToOneIdentity() throws {
+        let server = try TestCertificates.selfSigned(
+            name: "b.test", alternative: "DNS:localhost,DNS:b.test,IP:127.0.0.1")
+        let one = try TestCertificates.selfSigned(name: "one", alternative: "DNS:one")
+        let two = try TestCertificates.selfSigned(name: "two", alternative: "DNS:two")
+        let backend = TestBackend { backend, socket in
+            guard let tls = try? TestTLSSocket(accepted: socket, identity: server, asksForCertificate: true),
+                tls.isConnected
+            else { return }
+            let connection = backend.connections
+            while true {
+                let head = tls.receiveUntil("\r\n\r\n")
+                if !head.hasSuffix("\r\n\r\n") { return }
+                let target = head.split(separator: " ")[1]
+                backend.record("\(target) \(connection) \(tls.peerSubject)")
+                tls.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            }
+        }
+        let loose = BackendOrigin(
+            scheme: .https, host: "127.0.0.1", port: backend.port, validatesCertificateChain: false,
+            validatesCertificateName: false)
+        func changed(_ change: (inout BackendOrigin) -> Void) -> BackendOrigin {
+            var origin = loose
+            change(&origin)
+            return origin
+        }
+        let others = [
+            "/loose": loose, "/name": changed { $0.validatesCertificateName = true },
+            "/one": changed { $0.identity = one }, "/two": changed { $0.identity = two },
+            "/localhost": changed { $0.host = "localhost" }, "/authorities": changed { $0.authorities = server.chain },
+            "/strict": changed { $0.validatesCertificateChain = true },
+            "/clear": changed { $0.scheme = .http },
+        ]
+        let gateway = try TestGateway(backend: backend.port, others: others, keeping: backend)
+        let client = gateway.connect()
+        let paths = ["/loose", "/name", "/one", "/two", "/localhost", "/authorities"]
+        for _ in 0..<3 {
+            for path in paths {
+                client.send("GET \(path) HTTP/1.1\r\nHost: gw.test\r\n\r\n")
+                #expect(client.receiveResponse()?.status == 200, "\(path)")
+            }
+            // Who checks the chain is not served by a connection of who does not, and clear text not by TLS.
+            for path in ["/strict", "/clear"] {
+                client.send("GET \(path) HTTP/1.1\r\nHost: gw.test\r\n\r\n")
+                #expect(client.receiveResponse()?.status == 500, "\(path)")
+            }
+        }
+        #expect(backend.requests.count == 18)
+        for path in paths {
+            let own = backend.requests.filter { $0.hasPrefix("\(path) ") }
+            #expect(own.count == 3 && Set(own).count == 1, "\(path): one connection for its three calls")
+            #expect(own[0].hasSuffix(path == "/one" || path == "/two" ? "CN=\(path.dropFirst())" : " "), "\(own[0])")
+        }
+        let connections = Set(backend.requests.map { $0.split(separator: " ")[1] })
+        #expect(connections.count == paths.count)
     }
 
     @Test func aKeyOfAnotherCertificateIsRefused() throws {

@@ -10,10 +10,14 @@ final class TestLog: Sendable {
     private let summaries = Mutex<[CallSummary]>([])
     private let refusals = Mutex<[Refusal]>([])
     private let failures = Mutex<[BackendFailure.Reason]>([])
+    private let seenPeers = Mutex<[String]>([])
 
     func add(_ summary: CallSummary) { summaries.withLock { $0.append(summary) } }
     func add(_ refusal: Refusal) { refusals.withLock { $0.append(refusal) } }
     func add(_ failure: BackendFailure.Reason) { failures.withLock { $0.append(failure) } }
+    func add(peer: PeerAddress) { seenPeers.withLock { $0.append(peer.text) } }
+    /// Who the application was told the calls are from.
+    var peers: [String] { seenPeers.withLock { $0 } }
     var calls: [CallSummary] { summaries.withLock { $0 } }
     var refused: [Refusal] { refusals.withLock { $0 } }
     var failed: [BackendFailure.Reason] { failures.withLock { $0 } }
@@ -27,6 +31,8 @@ struct TestApplication: GatewayApplication {
     let origin: BackendOrigin
     let log: TestLog
     var timeout: Int64?
+    /// Origins of single paths.
+    var others: [String: BackendOrigin] = [:]
 
     func makeCall() -> Call { Call() }
     func turn(_ clock: LoopClock) {}
@@ -37,12 +43,13 @@ struct TestApplication: GatewayApplication {
         origins: inout OriginTable
     ) -> CallDecision {
         let path = String(decoding: request.path, as: UTF8.self)
+        log.add(peer: context.peer)
         if path.hasPrefix("/own") {
             var head = ResponseHead(status: path.hasSuffix("204") ? 204 : 401)
             head.fields.append(.contentType, "text/plain")
             return .answer(OwnResponse(head: head, body: Array("own".utf8)))
         }
-        forward.origin = origins.index(of: origin)
+        forward.origin = origins.index(of: others[path] ?? origin)
         forward.target.append(contentsOf: request.path)
         if let query = request.query {
             forward.target.append(UInt8(ascii: "?"))
@@ -81,17 +88,18 @@ final class TestGateway: Sendable {
     convenience init(
         _ backend: TestBackend, scheme: URLScheme = .http, limits: EngineLimits = EngineLimits(),
         host: String = "127.0.0.1",
-        identity: TLSIdentity? = nil, timeout: Int64? = nil
+        identity: TLSIdentity? = nil, timeout: Int64? = nil, isBalancer: (@Sendable (PeerAddress) -> Bool)? = nil
     ) throws {
         try self.init(
             backend: backend.port, scheme: scheme, limits: limits, host: host, identity: identity, timeout: timeout,
-            keeping: backend)
+            isBalancer: isBalancer, keeping: backend)
     }
 
     init(
         backend port: UInt16, scheme: URLScheme = .http, limits: EngineLimits = EngineLimits(),
         backendScheme: URLScheme = .http, host: String = "127.0.0.1", identity: TLSIdentity? = nil,
         authorities: String? = nil, validatesChain: Bool = true, validatesName: Bool = true, timeout: Int64? = nil,
+        isBalancer: (@Sendable (PeerAddress) -> Bool)? = nil, others: [String: BackendOrigin] = [:],
         keeping backend: TestBackend? = nil
     ) throws {
         self.backend = backend
@@ -102,8 +110,9 @@ final class TestGateway: Sendable {
         let log = self.log
         server = try EngineServer.start(
             EngineConfiguration(
-                loops: 1, listeners: [.init(address: address, scheme: scheme)], identity: identity, limits: limits)
-        ) { _ in TestApplication(origin: origin, log: log, timeout: timeout) }
+                loops: 1, listeners: [.init(address: address, scheme: scheme, isBalancer: isBalancer)],
+                identity: identity, limits: limits)
+        ) { _ in TestApplication(origin: origin, log: log, timeout: timeout, others: others) }
     }
 
     deinit { server.cut() }

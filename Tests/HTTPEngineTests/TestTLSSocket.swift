@@ -11,10 +11,11 @@ final class TestTLSSocket: @unchecked Sendable {
     private let context: OpaquePointer?
     let isConnected: Bool
 
-    /// A client that checks nothing.
-    init(port: UInt16, protocols: [String] = [], serverName: String? = nil) {
+    /// A client that checks nothing; `before` goes out in clear first.
+    init(port: UInt16, protocols: [String] = [], serverName: String? = nil, before: [UInt8] = []) {
         signal(SIGPIPE, SIG_IGN)
         socket = TestSocket(port: port)
+        socket.send(before)
         context = SSL_CTX_new(TLS_client_method())
         if !protocols.isEmpty {
             let list = protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
@@ -27,10 +28,11 @@ final class TestTLSSocket: @unchecked Sendable {
     }
 
     /// A server on an accepted socket.
-    init(accepted: TestSocket, identity: TLSIdentity) throws {
+    init(accepted: TestSocket, identity: TLSIdentity, asksForCertificate: Bool = false) throws {
         signal(SIGPIPE, SIG_IGN)
         socket = accepted
         context = try TLSContext.server(identity, tickets: TLSTicketKey())
+        if asksForCertificate { SSL_CTX_set_verify(context, SSL_VERIFY_PEER) { _, _ in 1 } }
         tls = SSL_new(context)
         SSL_set_fd(tls, accepted.descriptor)
         isConnected = SSL_accept(tls) == 1
@@ -39,6 +41,15 @@ final class TestTLSSocket: @unchecked Sendable {
     deinit {
         SSL_free(tls)
         SSL_CTX_free(context)
+    }
+
+    /// Of the peer, as one line; empty without one.
+    var peerSubject: String {
+        guard let certificate = SSL_get1_peer_certificate(tls) else { return "" }
+        defer { X509_free(certificate) }
+        var text = [CChar](repeating: 0, count: 256)
+        X509_NAME_oneline(X509_get_subject_name(certificate), &text, 256)
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     var isResumed: Bool { SSL_session_reused(tls) == 1 }

@@ -107,6 +107,27 @@ private let get = "GET /a HTTP/1.1\r\nHost: gw.test\r\n\r\n"
         #expect(gateway.log.calls.map(\.refusal) == [.bodyTimeout])
     }
 
+    @Test func A63_aBodyMayNotBeTooSlow() throws {
+        let backend = TestBackend.echo()
+        let gateway = try TestGateway(
+            backend,
+            limits: limits {
+                $0.bodyRateMilliseconds = 200
+                $0.bodyBytesPerSecond = 1_000
+            })
+        let client = gateway.connect()
+        client.send("POST /a HTTP/1.1\r\n\(host)Content-Length: 1000000\r\n\r\n\(String(repeating: "x", count: 100))")
+        #expect(client.receiveResponse()?.status == 408)
+        #expect(client.isEnded())
+        while gateway.log.calls.isEmpty { sched_yield() }
+        #expect(gateway.log.calls.map(\.refusal) == [.bodyTooSlow])
+        // Chunks have no length that a rate could be judged by.
+        let other = gateway.connect()
+        other.send("POST /b HTTP/1.1\r\n\(host)Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        other.send("0\r\n\r\n")
+        #expect(other.receiveResponse()?.body == "/b|hello")
+    }
+
     @Test func A64_aReaderThatStallsIsDroppedAndHoldsLittle() throws {
         let backend = TestBackend { backend, socket in
             guard socket.receiveHead() != nil else { return }

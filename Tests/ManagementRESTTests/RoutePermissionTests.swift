@@ -225,7 +225,7 @@ import WebClient
     @Test func whatIsNotBuiltIs501AndWhatIsNoTypeIs404() async throws {
         try await LiveManagement.run { live in
             let nobody = try await live.caller("nobody", [])
-            for path in ["/workspaces", "/tags/t", "/loggers/l", "/apis/a/releases", "/reports/byRequest"] {
+            for path in ["/workspaces", "/diagnostics/d", "/loggers/l", "/apis/a/releases", "/reports/byRequest"] {
                 let answer = try await live.send("GET", path)
                 #expect(answer.status == 501 && answer.code == "NotImplemented", "\(path)")
                 #expect(try await live.send("GET", path, by: nobody).status == 403, "\(path)")

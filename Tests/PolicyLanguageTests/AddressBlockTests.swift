@@ -21,6 +21,33 @@ import Testing
     ])
     func refusesWhatIsNoAddress(text: String) { #expect(AddressBlock(text) == nil) }
 
+    @Test(arguments: [
+        "010.0.0.1", "10.1", "0x0a.0.0.1", "167772161", "10.0.0.256", "10.0.0.0/33", "fe80::1%eth0", "10.0.0.1/08x",
+        "10.0.0.1 10.0.0.2", "10,0.0.1", "::ffff:010.0.0.1", "1.2.3.4.5",
+    ])
+    func B28_aSavedAddressIsReadInOneWay(text: String) {
+        let policy = "<ip-filter action=\"allow\"><address>\(text)</address></ip-filter>"
+        let problems = Checks.problems(Checks.document(policy, in: .inbound))
+        #expect(problems.map(\.target) == ["ip-filter"], "\(text)")
+        for (from, to) in [(text, "10.255.255.255"), ("10.0.0.0", text)] {
+            let range = "<ip-filter action=\"allow\"><address-range from=\"\(from)\" to=\"\(to)\" /></ip-filter>"
+            #expect(!Checks.problems(Checks.document(range, in: .inbound)).isEmpty, "\(text)")
+        }
+    }
+
+    @Test func B28_aRangeIsOfOneFamilyAndInOrder() {
+        for (from, to, isGood) in [
+            ("10.0.0.1", "10.0.0.9", true), ("10.0.0.9", "10.0.0.1", false), ("10.0.0.1", "::ffff:10.0.0.9", true),
+            ("10.0.0.1", "2001:db8::1", false), ("::", "ffff::", true), ("2001:DB8:0::1", "2001:db8::1", true),
+        ] {
+            let range = "<ip-filter action=\"allow\"><address-range from=\"\(from)\" to=\"\(to)\" /></ip-filter>"
+            #expect(Checks.problems(Checks.document(range, in: .inbound)).isEmpty == isGood, "\(from) \(to)")
+        }
+        #expect(IPAddress("2001:DB8:0::1") == IPAddress("2001:db8::1"))
+        #expect(IPAddress("::10.1.1.1") != IPAddress("10.1.1.1"))
+        #expect(IPAddress("64:ff9b::a01:101") != IPAddress("10.1.1.1"))
+    }
+
     @Test func originsAreComparedInOneForm() {
         #expect(WebOrigin("https://GOOD.example:443") == WebOrigin("https://good.example/"))
         #expect(WebOrigin("http://good.example") != WebOrigin("https://good.example"))

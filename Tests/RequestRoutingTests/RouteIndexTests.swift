@@ -157,7 +157,7 @@ import Testing
         #expect(Self.find([api], "GET", "/s/x", scheme: "https") != nil)
     }
 
-    @Test func H01_anEncodedSlashIsOneSegment() {
+    @Test func case_H01_anEncodedSlashIsOneSegment() {
         let api = Self.api("pulp", path: "pulp", operations: ["POST /{href}/sync/"])
         let found = Self.find([api], "POST", "/pulp/rpm%2Frepo%2F018c/sync/")
         #expect(found?.parameters == ["href=rpm/repo/018c"])

@@ -26,21 +26,18 @@ struct ControllerParts: Sendable {
 
     static func make(
         _ place: ControllerDirectory, _ settings: ControllerSettings, publicURL: String,
-        fetch: @escaping Management.Fetch, logger: Logger
+        adopt: Bool, fetch: @escaping Management.Fetch, logger: Logger
     ) async throws -> ControllerParts {
-        let sealing = try place.readKeyEncryptionKey()
-        let store: ResourceStore
-        do {
-            store = try ResourceStore(path: place.database)
-        } catch {
-            throw ProcessFailure(.cannotStart, "can't open \(place.database): \(error)")
-        }
+        let keys = try place.readKeyEncryptionKeys()
+        let authority = try authority(place)
+        let store = try place.openStore()
+        let sealing = try ControllerSecrets.key(in: store, among: keys)
         let secrets = try store.readNow {
             try ControllerSecrets.read($0, sealing: sealing, serviceID: settings.serviceID)
         }
         let context = ResourceContext(
             serviceID: settings.serviceID, sealing: sealing, keyHash: try KeyedHash(pepper: secrets.pepper))
-        let authority = try authority(place)
+        try await Adoption.check(place, store, adopt: adopt, serviceID: settings.serviceID)
         let publisher = SnapshotPublisher(
             store: store, context: context, keyring: try await SnapshotKeyring.open(store, context),
             pepper: secrets.pepper)

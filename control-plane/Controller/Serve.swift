@@ -2,6 +2,7 @@
 internal import UnixSignals
 internal import AccessControl
 internal import ArgumentParser
+internal import CLinux
 internal import Cryptography
 internal import Foundation
 internal import Glibc
@@ -18,6 +19,43 @@ internal import ServiceLifecycle
 internal import SnapshotPublisher
 internal import WebClient
 
+/// ADDR:PORT, IPv6 addresses in brackets.
+struct ListenAddress: ExpressibleByArgument {
+    var host: String
+    var port: Int
+
+    init?(argument: String) {
+        guard let colon = argument.lastIndex(of: ":"), let port = Int(argument[argument.index(after: colon)...]),
+            (0...65535).contains(port)
+        else { return nil }
+        var host = String(argument[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        guard !host.isEmpty else { return nil }
+        self.host = host
+        self.port = port
+    }
+
+    init(_ host: String, _ port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    /// Says before anything is opened that the port can't be had; nothing listens for a moment (must-hold H51).
+    func expectFree(_ option: String) throws {
+        var address = sockaddr_storage()
+        let length = clinux_address_parse(host, UInt16(truncatingIfNeeded: port), &address)
+        // A name is left to the server itself.
+        guard length > 0, clinux_can_bind(&address, length) != 0 else { return }
+        let reason = errno
+        throw ProcessFailure(
+            .cannotStart,
+            reason == EADDRINUSE
+                ? "port \(port) is taken; choose another with \(option)"
+                : "can't listen at \(host):\(port): \(String(cString: strerror(reason))); choose another with \(option)"
+        )
+    }
+}
+
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve",
@@ -31,6 +69,7 @@ struct Serve: AsyncParsableCommand {
     @Option(
         help: "Address ranges beside the public ones that the controller itself may call: CIDR,… (imports by link).")
     var outboundAllow = ""
+    @Flag(help: "Start a copied directory: the original is gone for good. Takes a new ledger.") var adopt = false
 
     /// A connection that asks nothing for so long is closed.
     private static let idleMax = TimeAmount.minutes(3)
@@ -38,17 +77,18 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         var noCore = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &noCore)
+        // A terminal that closes is no reason to end.
+        signal(SIGHUP, SIG_IGN)
         let place = ControllerDirectory(path: directory)
-        try place.prepare()
+        try place.open()
         let settings = try ControllerSettings.read(place)
         let lock = try place.takeLock()
         defer { close(lock) }
+        try management.expectFree("--management")
+        try nodes.expectFree("--nodes")
         let logger = Logger(label: "gatehouse-controller") { JSONLogHandler(label: $0) }
-        // Before anything is opened: a start that can't be changes nothing and says one line (must-hold H51).
-        try await management.mustBeFree(option: "--management")
-        try await nodes.mustBeFree(option: "--nodes")
         let parts = try await ControllerParts.make(
-            place, settings, publicURL: try url(), fetch: try fetcher(), logger: logger)
+            place, settings, publicURL: try url(), adopt: adopt, fetch: try fetcher(), logger: logger)
         try await serve(parts, logger)
     }
 

@@ -63,7 +63,7 @@ package struct ManagementResponder: HTTPResponder {
     private static func refusal(_ failure: StoreFailure) -> Refusal {
         switch failure.reason {
         case .full: return Refusal(.insufficientStorage, "The controller's disk is full: nothing was changed.")
-        case .readOnly, .busy, .broken:
+        case .readOnly, .busy, .broken, .newer:
             var refusal = Refusal(.serviceUnavailable, "The store can't be written at the moment: nothing was changed.")
             refusal.retryAfterSeconds = 5
             return refusal

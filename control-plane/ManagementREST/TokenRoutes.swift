@@ -6,6 +6,10 @@ internal import Resources
 internal import ResourceStore
 
 enum TokenRoutes {
+    private static let parametersMax = 64
+    /// Of a parameter's name, and of a client's id.
+    private static let textBytesMax = 256
+
     static func error(_ code: String, _ description: String, status: Int = 400) -> Answer {
         var answer = Answer.json(["error": .string(code), "error_description": .string(description)], status: status)
         answer.headers.append(("Pragma", "no-cache"))
@@ -20,6 +24,10 @@ enum TokenRoutes {
         guard tenant.lowercased() == management.issuer.tenantID.lowercased() else {
             return error("invalid_request", "Tenant '\(tenant.prefix(64))' is not known here.")
         }
+        // To hash a text takes the square of the marks on one letter, and nobody is known yet.
+        guard form.count <= parametersMax, form.allSatisfy({ $0.name.utf8.count <= textBytesMax }) else {
+            return error("invalid_request", "There are too many parameters, or one has too long a name.")
+        }
         let names = form.map(\.name)
         guard Set(names).count == names.count else { return error("invalid_request", "A parameter stands twice.") }
         let fields = Dictionary(form.map { ($0.name, $0.value) }) { first, _ in first }
@@ -27,7 +35,7 @@ enum TokenRoutes {
         if authorization != nil, fields["client_secret"] != nil {
             return error("invalid_request", "Give client_id and client_secret in the body or as Basic, not both.")
         }
-        guard let credentials = credentials(fields, authorization) else {
+        guard let credentials = credentials(fields, authorization), credentials.id.utf8.count <= textBytesMax else {
             return error(
                 "invalid_client", "Give client_id and client_secret once, in the body or as Basic.", status: 401)
         }

@@ -57,6 +57,7 @@ package struct NodeResponder: HTTPResponder {
     let enrolments = MinuteThrottle(perMinute: 10)
     /// Requests for blobs, each node (must-hold H17).
     let blobRequests = MinuteThrottle(perMinute: 200)
+    let strangeUsage = MinuteThrottle(perMinute: 10)
 
     package init(
         serviceID: String, authority: CertificateAuthority, registry: NodeRegistry, publisher: SnapshotPublisher,
@@ -147,7 +148,7 @@ package struct NodeResponder: HTTPResponder {
     }
 
     static func json(encoding value: some Encodable, status: Int) throws -> Response {
-        let bytes = try JSONEncoder().encode(value)
+        let bytes = try BlobCoding.encode(value)
         return Response(
             status: .init(code: status), headers: [.contentType: "application/json", .cacheControl: "no-store"],
             body: .init(byteBuffer: ByteBuffer(bytes: bytes)))

@@ -24,6 +24,10 @@ package struct FilterField: Sendable {
     }
 }
 
+/// What an option of a list's query keeps: lower-case names of the kind's resources in `parent`; nil keeps all.
+package typealias Selection =
+    @Sendable (_ value: String, _ parent: ResourceID, _ reader: StoreReader) throws -> Set<String>?
+
 /// Who looks at an answer, and of what request.
 package struct Viewing: Sendable {
     package enum Answer: Sendable, Equatable { case get, list, put(isNew: Bool), patch }
@@ -58,6 +62,10 @@ package struct Kind: Sendable {
     package var id: IDRule
     package var properties: [Property]
     package var filters: [FilterField] = []
+    /// Options of a list's query that choose among its rows, by name.
+    package var selections: [String: Selection] = [:]
+    /// nil where the kind is no link.
+    package var linkReading: LinkReading?
     package var allowsPatch = true
     /// Whether DELETE asks for If-Match.
     package var deleteNeedsIfMatch = true
@@ -146,7 +154,7 @@ package struct Removal {
     package let writer: StoreWriter
     package let resource: StoredResource
     package let query: [String: String]
-    /// Runs after the resource is gone, in the same transaction.
+
     package var reader: StoreReader { writer.reader }
 
     package func asks(_ option: String) -> Bool { query[option]?.lowercased() == "true" }

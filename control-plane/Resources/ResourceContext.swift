@@ -36,7 +36,27 @@ package struct ResourceContext: Sendable {
 
     /// Associated data of a sealed field: a row that is moved to another resource opens no more.
     private func associatedData(_ id: ResourceID, _ field: String) -> [UInt8] {
-        Array("\(serviceID.lowercased())\(id.key)#\(field)".utf8)
+        Self.associatedData(serviceID, id.key, field)
+    }
+
+    private static func associatedData(_ serviceID: String, _ key: String, _ field: String) -> [UInt8] {
+        Array("\(serviceID.lowercased())\(key)#\(field)".utf8)
+    }
+
+    /// Seals every secret of the store again, under another key. Gives how many there are.
+    package static func reseal(
+        _ writer: StoreWriter, serviceID: String, from former: SealingKey, to fresh: SealingKey
+    ) throws -> Int {
+        let secrets = try writer.reader.secrets()
+        for (key, field, secret) in secrets {
+            let place = associatedData(serviceID, key, field)
+            let plain = try former.open(
+                SealedBytes(keyID: secret.keyID, bytes: secret.bytes), associatedData: place)
+            let sealed = try fresh.seal(plain, associatedData: place)
+            try writer.setSecret(
+                ResourceID(path: key), field, SealedSecret(keyID: sealed.keyID, bytes: sealed.bytes))
+        }
+        return secrets.count
     }
 
     package func seal(_ id: ResourceID, _ field: String, _ value: String) throws -> SealedSecret {

@@ -82,6 +82,9 @@ package struct BackendEntity: Sendable {
     package let fields: [(name: FieldName, values: [[UInt8]])]
     /// `name=value` pairs to add to the query, encoded.
     package let query: [[UInt8]]
+    /// Whether every value may stand in a head. A backend is not called without the credentials that it asks for, and a
+    /// line end in one would be another field (must-hold A49).
+    package let canSendCredentials: Bool
 
     /// - Throws: `BackendTargetFailure` for a URL that is none.
     package init(
@@ -98,8 +101,9 @@ package struct BackendEntity: Sendable {
         for (name, values) in (credentials?.headers ?? [:]).sorted(by: { $0.key < $1.key }) {
             fields.append((FieldName(name), values.map { Array($0.utf8) }))
         }
-        self.fields = fields.filter { field in
-            field.values.allSatisfy { value in value.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }
+        self.fields = fields
+        canSendCredentials = fields.allSatisfy { field in
+            field.values.allSatisfy { value in value.allSatisfy { ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 } }
         }
         query = (credentials?.query ?? [:]).sorted { $0.key < $1.key }.flatMap { name, values in
             values.map { Self.encoded(name) + [UInt8(ascii: "=")] + Self.encoded($0) }

@@ -38,10 +38,10 @@ final class AccessLog: Sendable {
     private let dropped = Atomic<UInt64>(0)
     private let wake = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
-    private let output: FileHandle
+    private let output: LogFile
     let node: String
 
-    init(output: FileHandle, node: String) {
+    init(output: LogFile, node: String) {
         self.output = output
         self.node = node
         let thread = Thread { self.write() }
@@ -69,6 +69,7 @@ final class AccessLog: Sendable {
     }
 
     private func write() {
+        var output = output
         while true {
             wake.wait()
             let (bytes, isStopped) = queue.withLock { queue in
@@ -77,8 +78,10 @@ final class AccessLog: Sendable {
                 return (taken, queue.isStopped)
             }
             // A full disk or a closed pipe loses lines, never calls.
-            if !bytes.isEmpty { try? output.write(contentsOf: Data(bytes)) }
+            let lost = bytes.isEmpty ? 0 : output.write(bytes)
+            if lost > 0 { dropped.wrappingAdd(lost, ordering: .relaxed) }
             if isStopped {
+                output.close()
                 ended.signal()
                 return
             }
@@ -88,10 +91,14 @@ final class AccessLog: Sendable {
 
 /// The lines of one loop, collected for a wake-up.
 struct AccessLogBuffer {
-    private static let valueBytesMax = 1_024
+    /// Longer values are cut there, and say so.
+    let valueBytesMax: Int
+    private static let ellipsis = Array("…".utf8)
     private static let digits = Array("0123456789abcdef".utf8)
     private var bytes: [UInt8] = []
     private var lines: UInt64 = 0
+
+    init(valueBytesMax: Int) { self.valueBytesMax = valueBytesMax }
 
     mutating func add(_ entry: AccessLogEntry, node: String) {
         bytes += Array("{\"time\":\"".utf8)
@@ -131,23 +138,40 @@ struct AccessLogBuffer {
     private mutating func text(_ name: StaticString, _ value: some Collection<UInt8>) {
         key(name)
         bytes.append(UInt8(ascii: "\""))
-        var isASCII = true
-        for byte in value.prefix(Self.valueBytesMax) {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0..<0x20, 0x7F:
-                bytes += Array("\\u00".utf8)
-                bytes.append(Self.digits[Int(byte >> 4)])
-                bytes.append(Self.digits[Int(byte & 15)])
-            case 0x80...: isASCII = false
-            default: bytes.append(byte)
-            }
+        let isCut = value.count > valueBytesMax
+        let kept = value.prefix(valueBytesMax)
+        if kept.allSatisfy({ $0 < 0x80 }) {
+            for byte in kept { escaped(byte) }
+        } else {
+            // Names of the configuration may hold other letters. What is no UTF-8, a cut letter too, is replaced.
+            for scalar in String(decoding: kept, as: UTF8.self).unicodeScalars { escaped(scalar) }
         }
-        // Names from the configuration alone can hold others; what a caller sends is percent-encoded.
-        if !isASCII { bytes.append(UInt8(ascii: "?")) }
+        if isCut { bytes += Self.ellipsis }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func escaped(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+            bytes.append(UInt8(ascii: "\\"))
+            bytes.append(byte)
+        case 0..<0x20, 0x7F: escape(UInt32(byte))
+        default: bytes.append(byte)
+        }
+    }
+
+    private mutating func escaped(_ scalar: Unicode.Scalar) {
+        switch scalar.value {
+        case ..<0x80: escaped(UInt8(truncatingIfNeeded: scalar.value))
+        // Controls, and what other readers take for the end of a line or the turn of its direction.
+        case 0x80..<0xA0, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: escape(scalar.value)
+        default: bytes += Array(String(Character(scalar)).utf8)
+        }
+    }
+
+    private mutating func escape(_ value: UInt32) {
+        bytes += Array("\\u".utf8)
+        for shift in [12, 8, 4, 0] as [UInt32] { bytes.append(Self.digits[Int(value >> shift & 15)]) }
     }
 
     private mutating func key(_ name: StaticString) {

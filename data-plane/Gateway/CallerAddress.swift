@@ -9,8 +9,6 @@ struct TrustedProxies: Sendable {
         let bits: Int
     }
 
-    /// Values of X-Forwarded-For that are looked at, from the right.
-    static let valuesMax = 32
     private let ranges: [Range]
 
     static let none = TrustedProxies(ranges: [])
@@ -47,15 +45,15 @@ struct TrustedProxies: Sendable {
         }
     }
 
-    /// The first address from the right that is no trusted proxy; junk stops the walk at the proxy that said it.
-    func caller(peer: PeerAddress, forwarded lines: [ArraySlice<UInt8>]) -> PeerAddress {
+    /// `valuesMax` are looked at. The first address from the right that is no trusted proxy; junk stops the walk at the proxy that said it.
+    func caller(peer: PeerAddress, forwarded lines: [ArraySlice<UInt8>], valuesMax: Int = 32) -> PeerAddress {
         guard contains(peer) else { return peer }
         var caller = peer
         var walked = 0
         for line in lines.reversed() {
             for value in line.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).reversed() {
                 walked += 1
-                guard walked <= Self.valuesMax, let address = Self.address(value) else { return caller }
+                guard walked <= valuesMax, let address = Self.address(value) else { return caller }
                 caller = address
                 if !contains(address) { return caller }
             }

@@ -25,6 +25,9 @@ extension GatewayLoop {
             guard let found = plan.entities[folded] else {
                 return .backendUnreachable(detail: "The backend is not in the configuration.")
             }
+            guard found.canSendCredentials else {
+                return .backendUnreachable(detail: "A credential of the backend can't stand in a header.")
+            }
             entity = found
             target = found.target
             if let known = entityOrigins[folded] {

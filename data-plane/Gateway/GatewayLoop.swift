@@ -18,6 +18,7 @@ struct GatewayShared: Sendable {
     let metrics: GatewayMetrics
     let accessLog: AccessLog?
     let trustedProxies: TrustedProxies
+    let limits: NodeLimits
     /// Makes ids of calls differ between two starts.
     let startSeed: UInt64
 }
@@ -50,7 +51,8 @@ struct GatewayLoop: GatewayApplication {
     let number: Int
     let metrics: LoopMetrics
     private let lane: UsageLane?
-    private var logBuffer = AccessLogBuffer()
+    private let strangers: StrangerFields
+    private var logBuffer: AccessLogBuffer
 
     var plan: ServingPlan?
     private var generation: UInt64 = 0
@@ -67,6 +69,8 @@ struct GatewayLoop: GatewayApplication {
         self.number = number
         self.lane = lane
         metrics = shared.metrics.loops[number]
+        strangers = StrangerFields(ofProxies: shared.limits.identityFields)
+        logBuffer = AccessLogBuffer(valueBytesMax: shared.limits.logValueBytes)
     }
 
     func makeCall() -> GatewayCall { GatewayCall() }
@@ -119,10 +123,12 @@ struct GatewayLoop: GatewayApplication {
         let isTrusted = shared.trustedProxies.contains(context.peer)
         let caller =
             isTrusted
-            ? shared.trustedProxies.caller(peer: context.peer, forwarded: request.fields.values(of: .forwardedFor))
+            ? shared.trustedProxies.caller(
+                peer: context.peer, forwarded: request.fields.values(of: .forwardedFor),
+                valuesMax: shared.limits.forwardedValues)
             : context.peer
         call.log.caller = caller.text
-        StrangerFields.strip(request: &request.fields, isTrusted: isTrusted)
+        strangers.strip(request: &request.fields, isTrusted: isTrusted)
         call.log.requestID = CallID.text(seed: shared.startSeed, loop: context.loop, number: context.number)
 
         call.exchange = PolicyExchange(
@@ -180,9 +186,10 @@ struct GatewayLoop: GatewayApplication {
         switch plan.admission.decide(api: route.api, key: key) {
         case .admitted(let admitted):
             if let product = admitted.product { call.exchange.product = plan.products[product].configuration.name }
-            if let index = admitted.key {
-                call.exchange.subscription = plan.keys[index].subscription
-                call.exchange.user = plan.keys[index].user ?? ""
+            if let place = admitted.key {
+                let key = plan.keys.leaves[place.leaf].keys[place.entry]
+                call.exchange.subscription = key.subscription
+                call.exchange.user = key.user ?? ""
             }
             count(&call, user: call.exchange.user)
             guard let policy = policy(plan, api: route.api, operation: operation, product: admitted.product) else {

@@ -63,7 +63,7 @@ final class GatewayMetrics: Sendable {
     func watch(_ counters: [EngineCounters]) { engines.withLock { $0 += counters } }
 
     /// Prometheus' text format.
-    func text(version: Int64, droppedLogLines: UInt64) -> String {
+    func text(version: Int64, controllerBytes: UInt64, droppedLogLines: UInt64) -> String {
         var total = Total()
         for loop in loops { loop.read(into: &total) }
         var lines: [String] = []
@@ -92,6 +92,9 @@ final class GatewayMetrics: Sendable {
         metric("connections_open", "gauge", "Callers' connections that are open.", [("", sum(.connectionsOpen))])
         metric("handshakes_failed_total", "counter", "TLS handshakes that failed.", [("", sum(.handshakesFailed))])
         metric(
+            "proxy_headers_refused_total", "counter", "Connections closed for want of a good PROXY header.",
+            [("", sum(.proxyHeadersRefused))])
+        metric(
             "backend_connections_total", "counter", "Connections to backends, by how they were had.",
             [
                 ("{kind=\"opened\"}", sum(.backendConnectionsOpened)),
@@ -100,6 +103,9 @@ final class GatewayMetrics: Sendable {
         metric("requests_repeated_total", "counter", "Requests sent twice.", [("", sum(.requestsRepeated))])
         metric("access_log_dropped_total", "counter", "Lines not written.", [("", String(droppedLogLines))])
         metric("snapshot_version", "gauge", "Version that serves; 0 for none.", [("", String(version))])
+        metric(
+            "controller_bytes_received_total", "counter", "Bytes of snapshots that the controller sent.",
+            [("", String(controllerBytes))])
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -1,4 +1,5 @@
-import Dispatch
+// Dispatch does not say that a source may be used on its own queue.
+@preconcurrency import Dispatch
 import Foundation
 import Glibc
 import HTTPEngine
@@ -28,6 +29,8 @@ final class GatewayNode: Sendable {
     /// The listeners open when what lies on the node's disk serves: a caller meets a node that is coming back only when
     /// it can answer.
     static func start(_ settings: ServeSettings) async throws(ExitReason) -> GatewayNode {
+        var limits = settings.limits
+        if let warning = try Descriptors.prepare(&limits.engine, loops: settings.loops) { note(warning) }
         let status = NodeStatus()
         let metrics = GatewayMetrics(loops: settings.loops)
         let plans = PlanHolder()
@@ -37,8 +40,12 @@ final class GatewayNode: Sendable {
         let log = try openLog(settings.accessLog, node: link.node)
         let shared = GatewayShared(
             node: link.node, plans: plans, state: state, meter: link.meter, metrics: metrics, accessLog: log,
-            trustedProxies: settings.trustedProxies, startSeed: UInt64.random(in: 0...UInt64.max))
+            trustedProxies: settings.trustedProxies, limits: settings.limits,
+            startSeed: UInt64.random(in: 0...UInt64.max))
         await link.run(PlanPublisher(state: state, plans: plans, status: status))
+        let proxies = settings.trustedProxies
+        let isBalancer: (@Sendable (PeerAddress) -> Bool)?
+        if settings.speaksProxyProtocol { isBalancer = { proxies.contains($0) } } else { isBalancer = nil }
         let engine: EngineServer
         let statusEngine: EngineServer
         do throws(EngineFailure) {
@@ -46,8 +53,9 @@ final class GatewayNode: Sendable {
                 EngineConfiguration(
                     loops: settings.loops,
                     listeners: [
-                        .init(address: settings.http, scheme: .http), .init(address: settings.https, scheme: .https),
-                    ], identity: link.listenerIdentity, limits: settings.limits)
+                        .init(address: settings.http, scheme: .http, isBalancer: isBalancer),
+                        .init(address: settings.https, scheme: .https, isBalancer: isBalancer),
+                    ], identity: link.listenerIdentity, limits: limits.engine)
             ) { number in
                 // A loop whose lane can't be made serves without being counted: `NodeLink` has opened the meter before.
                 GatewayLoop(shared: shared, number: number, lane: try? shared.meter.makeLane())
@@ -61,7 +69,7 @@ final class GatewayNode: Sendable {
         metrics.watch(engine.counters)
         note(
             "serving on \(engine.addresses.map(\.description).joined(separator: ", ")); "
-                + SettingsFile.description(of: settings.limits))
+                + SettingsFile.description(of: limits))
         let node = GatewayNode(
             engine: engine, statusEngine: statusEngine, link: link, status: status, accessLog: log)
         link.serves(engine)
@@ -70,7 +78,7 @@ final class GatewayNode: Sendable {
 
     /// One line on standard error.
     private static func note(_ text: String) {
-        FileHandle.standardError.write(Data("gatehouse-gateway: \(text)\n".utf8))
+        StandardError.say(text)
     }
 
     private static func openLog(_ place: String, node: String) throws(ExitReason) -> AccessLog? {
@@ -78,16 +86,16 @@ final class GatewayNode: Sendable {
         case "off": return nil
         case "-": return AccessLog(output: .standardOutput, node: node)
         default:
-            let descriptor = open(place, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o640)
-            guard descriptor >= 0 else {
+            guard let file = LogFile(path: place) else {
                 throw .cannotStart("can't write the access log \(place): choose another --access-log")
             }
-            return AccessLog(output: FileHandle(fileDescriptor: descriptor, closeOnDealloc: true), node: node)
+            return AccessLog(output: file, node: node)
         }
     }
 
     /// Returns after a stop: the first SIGTERM or SIGINT drains, a second one cuts.
-    func serveUntilStopped() async {
+    /// - Throws: `ExitReason` where running calls were cut by it, or the node was revoked.
+    func serveUntilStopped() async throws(ExitReason) {
         let signals = StopSignals()
         await signals.watch()
         await signals.next()
@@ -95,15 +103,20 @@ final class GatewayNode: Sendable {
         await link.stopping()
         engine.drain()
         let engine = self.engine
-        Task {
-            await signals.next()
+        let second = Task {
+            guard await signals.next() else { return false }
             engine.cut()
+            return true
         }
         await ended(engine)
+        await signals.end()
+        let isCut = await second.value
         statusEngine.cut()
         await ended(statusEngine)
         await link.close()
         accessLog?.stop()
+        if link.isRevoked { throw .failed("this node was revoked") }
+        if isCut { throw .failed("a second signal came: calls that ran were cut") }
     }
 
     private func ended(_ server: EngineServer) async {
@@ -121,35 +134,48 @@ final class GatewayNode: Sendable {
 actor StopSignals {
     private var sources: [any DispatchSourceSignal] = []
     private var pending = 0
-    private var waiter: CheckedContinuation<Void, Never>?
+    private var waiter: CheckedContinuation<Bool, Never>?
+    private var isOver = false
 
     func watch() {
-        // Runs on a queue of Dispatch, so it must not take this actor's isolation with it.
-        let received: @Sendable () -> Void = { Task { await self.received() } }
         for number in [SIGTERM, SIGINT] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            // Runs on a queue of Dispatch, so it must not take this actor's isolation with it. One event may stand for
+            // several signals.
+            let received: @Sendable () -> Void = { [weak self] in
+                let count = Int(source.data)
+                Task { await self?.received(max(1, count)) }
+            }
             source.setEventHandler(handler: received)
             source.resume()
             sources.append(source)
         }
     }
 
-    /// Returns with the next signal that nobody has waited for yet.
-    func next() async {
+    /// Returns with the next signal that nobody has waited for yet; false when there will be none.
+    @discardableResult
+    func next() async -> Bool {
         if pending > 0 {
             pending -= 1
-            return
+            return true
         }
-        await withCheckedContinuation { waiter = $0 }
+        if isOver { return false }
+        return await withCheckedContinuation { waiter = $0 }
     }
 
-    private func received() {
-        guard let waiting = waiter else {
-            pending += 1
-            return
-        }
+    /// Nobody waits any more.
+    func end() {
+        isOver = true
+        waiter?.resume(returning: false)
         waiter = nil
-        waiting.resume()
+    }
+
+    private func received(_ count: Int) {
+        pending += count
+        guard let waiting = waiter else { return }
+        waiter = nil
+        pending -= 1
+        waiting.resume(returning: true)
     }
 }

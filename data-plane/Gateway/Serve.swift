@@ -40,19 +40,26 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "Address ranges whose X-Forwarded-For is believed, separated by commas.")
     var trustedProxies = ""
 
+    @Flag(
+        help:
+            "Take the caller's address from the PROXY protocol's header, on both listeners, from trusted proxies only.")
+    var proxyProtocol = false
+
     @Option(help: "Where the access log goes: - for standard output, off, or a file that is appended to.")
     var accessLog = "-"
 
-    @Option(help: "File with limits and timers of the HTTP engine, one `name: number` a line.")
+    @Option(help: "YAML file with limits and timers, `name: value`.")
     var settings: String?
 
     func run() async throws {
         // Keys and tokens are in this process's memory: none of it reaches a core file.
         var noCore = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &noCore)
+        // A terminal that closes, or a reader that is gone, is no reason to end.
+        for number in [SIGHUP, SIGPIPE] { signal(number, SIG_IGN) }
         let checked = try ServeSettings(self)
         let node = try await GatewayNode.start(checked)
-        await node.serveUntilStopped()
+        try await node.serveUntilStopped()
     }
 }
 
@@ -68,8 +75,9 @@ struct ServeSettings: Sendable {
     let status: NetworkAddress
     let loops: Int
     let trustedProxies: TrustedProxies
+    let speaksProxyProtocol: Bool
     let accessLog: String
-    let limits: EngineLimits
+    let limits: NodeLimits
 
     init(_ options: Serve) throws(ExitReason) {
         directory = options.directory
@@ -91,13 +99,18 @@ struct ServeSettings: Sendable {
             throw .wrongArguments("--trusted-proxies takes address ranges such as 10.0.0.0/8,::1, separated by commas")
         }
         trustedProxies = proxies
+        speaksProxyProtocol = options.proxyProtocol
+        guard !speaksProxyProtocol || !proxies.isEmpty else {
+            throw .wrongArguments(
+                "--proxy-protocol closes every connection without --trusted-proxies: name the balancers there")
+        }
         accessLog = options.accessLog
-        limits = try options.settings.map(Self.limits) ?? EngineLimits()
+        limits = try options.settings.map(Self.limits) ?? NodeLimits()
     }
 
-    private static func limits(_ file: String) throws(ExitReason) -> EngineLimits {
+    private static func limits(_ file: String) throws(ExitReason) -> NodeLimits {
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw .wrongArguments("can't read \(file): give --settings a file of `name: number` lines")
+            throw .wrongArguments("can't read \(file): give --settings a YAML file of `name: value`")
         }
         return try SettingsFile.limits(from: text)
     }

@@ -10,9 +10,9 @@ extension FieldName {
 }
 
 /// Removes what is not believed.
-enum StrangerFields {
+struct StrangerFields: Sendable {
     /// They speak of who the caller is behind a proxy: from a trusted proxy or not at all.
-    private static let ofProxies: [FieldName] = [
+    static let ofProxies: [FieldName] = [
         "Forwarded", "X-Forwarded-Port", "X-Forwarded-Client-Cert", "Client-Cert", "Client-Cert-Chain",
         "X-Client-Cert", "X-ARR-ClientCert", "X-SSL-Client-Verify", "X-SSL-Client-Cert", "X-Real-IP",
         "True-Client-IP",
@@ -29,20 +29,26 @@ enum StrangerFields {
 
     private static let productPrefix = FieldName("Gatehouse-")
     /// Bit n: a listed name has n bytes.
-    private static let requestLengths = lengths(ofProxies + ofNobody)
+    private let requestLengths: UInt64
+    private let ofProxies: [FieldName]
     private static let responseLengths = lengths(ofTheProduct)
+
+    init(ofProxies: [FieldName]) {
+        self.ofProxies = ofProxies
+        requestLengths = Self.lengths(ofProxies + Self.ofNobody)
+    }
 
     private static func lengths(_ names: [FieldName]) -> UInt64 {
         names.reduce(0) { $0 | 1 << UInt64($1.folded.count) }
     }
 
-    static func strip(request fields: inout HeaderFields, isTrusted: Bool) {
+    func strip(request fields: inout HeaderFields, isTrusted: Bool) {
         var index = fields.count - 1
         while index >= 0 {
             let length = fields.nameLength(at: index)
             if length < 64, requestLengths >> UInt64(length) & 1 != 0 {
                 let isStrange =
-                    ofNobody.contains { fields.looksLike($0, at: index) }
+                    Self.ofNobody.contains { fields.looksLike($0, at: index) }
                     || (!isTrusted && ofProxies.contains { fields.looksLike($0, at: index) })
                 if isStrange {
                     fields.remove(at: index)
@@ -50,7 +56,7 @@ enum StrangerFields {
                     continue
                 }
             }
-            if fields.hasPrefix(productPrefix, at: index) { fields.remove(at: index) }
+            if fields.hasPrefix(Self.productPrefix, at: index) { fields.remove(at: index) }
             index -= 1
         }
     }

@@ -5,6 +5,8 @@
 enum ConnectionPhase: UInt8, BitwiseCopyable {
     case free
     // A caller's connection.
+    /// The PROXY protocol's header has not come whole.
+    case announcing
     case accepting
     /// Between requests, or within a head.
     case head

@@ -9,6 +9,7 @@ package final class EngineCounters: Sendable {
         case connectionsDropped
         case connectionsOpen
         case handshakesFailed
+        case proxyHeadersRefused
         case backendConnectionsOpened
         case backendConnectionsReused
         case requestsRepeated
@@ -18,6 +19,7 @@ package final class EngineCounters: Sendable {
     private let connectionsDropped = Atomic<UInt64>(0)
     private let connectionsOpen = Atomic<UInt64>(0)
     private let handshakesFailed = Atomic<UInt64>(0)
+    private let proxyHeadersRefused = Atomic<UInt64>(0)
     private let backendConnectionsOpened = Atomic<UInt64>(0)
     private let backendConnectionsReused = Atomic<UInt64>(0)
     private let requestsRepeated = Atomic<UInt64>(0)
@@ -35,6 +37,7 @@ package final class EngineCounters: Sendable {
         case .connectionsDropped: connectionsDropped.store(value, ordering: .relaxed)
         case .connectionsOpen: connectionsOpen.store(value, ordering: .relaxed)
         case .handshakesFailed: handshakesFailed.store(value, ordering: .relaxed)
+        case .proxyHeadersRefused: proxyHeadersRefused.store(value, ordering: .relaxed)
         case .backendConnectionsOpened: backendConnectionsOpened.store(value, ordering: .relaxed)
         case .backendConnectionsReused: backendConnectionsReused.store(value, ordering: .relaxed)
         case .requestsRepeated: requestsRepeated.store(value, ordering: .relaxed)
@@ -47,6 +50,7 @@ package final class EngineCounters: Sendable {
         case .connectionsDropped: connectionsDropped.load(ordering: .relaxed)
         case .connectionsOpen: connectionsOpen.load(ordering: .relaxed)
         case .handshakesFailed: handshakesFailed.load(ordering: .relaxed)
+        case .proxyHeadersRefused: proxyHeadersRefused.load(ordering: .relaxed)
         case .backendConnectionsOpened: backendConnectionsOpened.load(ordering: .relaxed)
         case .backendConnectionsReused: backendConnectionsReused.load(ordering: .relaxed)
         case .requestsRepeated: requestsRepeated.load(ordering: .relaxed)

@@ -7,6 +7,10 @@ package struct EngineLimits: Sendable, Hashable {
     /// Whole head with its request line; beyond it 431.
     package var requestHeadBytes = 32_768
     package var requestFields = 100
+    /// Beyond it 501.
+    package var methodBytes = 32
+    /// Host with its port.
+    package var hostBytes = 255
     package var responseHeadBytes = 65_536
     package var responseFields = 200
     package var interimResponses = 16
@@ -18,13 +22,16 @@ package struct EngineLimits: Sendable, Hashable {
     /// From a head's first byte to its last.
     package var headMilliseconds = 10_000
     package var handshakeMilliseconds = 10_000
+    /// From accept to the whole header of the PROXY protocol, where a listener asks for one.
+    package var proxyHeaderMilliseconds = 5_000
     /// A connection that never sent a byte.
     package var firstByteMilliseconds = 10_000
     package var idleMilliseconds = 60_000
     /// Silence within a request's body.
     package var bodyGapMilliseconds = 60_000
-    /// Least bytes a second of a body with Content-Length, over any 60 s.
+    /// Least bytes a second of a body with Content-Length, over any such time.
     package var bodyBytesPerSecond = 240
+    package var bodyRateMilliseconds = 60_000
     /// A caller that reads nothing of what waits for it.
     package var stalledReaderMilliseconds = 60_000
     /// How long a backend may leave Expect: 100-continue unanswered before the gateway answers it itself.

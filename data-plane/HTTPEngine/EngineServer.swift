@@ -9,10 +9,16 @@ package struct EngineConfiguration: Sendable {
     package struct Listener: Sendable {
         package var address: NetworkAddress
         package var scheme: URLScheme
+        /// Where the PROXY protocol is spoken: which peers may say who calls. Others are closed, and so is who sends no
+        /// header (must-hold B27). nil: a header is no request.
+        package var isBalancer: (@Sendable (PeerAddress) -> Bool)?
 
-        package init(address: NetworkAddress, scheme: URLScheme) {
+        package init(
+            address: NetworkAddress, scheme: URLScheme, isBalancer: (@Sendable (PeerAddress) -> Bool)? = nil
+        ) {
             self.address = address
             self.scheme = scheme
+            self.isBalancer = isBalancer
         }
     }
 
@@ -126,7 +132,9 @@ package final class EngineServer: Sendable {
         } catch { throw .system(error) }
         for (index, listener) in configuration.listeners.enumerated() {
             do throws(ListenFailure) {
-                try loop.listen(addresses[index], scheme: listener.scheme, identity: configuration.identity)
+                try loop.listen(
+                    addresses[index], scheme: listener.scheme, identity: configuration.identity,
+                    isBalancer: listener.isBalancer)
             } catch { throw .listen(error) }
             if let descriptor = loop.listeners.last?.descriptor, let address = NetworkAddress.local(of: descriptor) {
                 addresses[index] = address

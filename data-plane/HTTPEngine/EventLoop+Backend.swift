@@ -228,7 +228,7 @@ extension EventLoop {
                 guard connections.find(reference) != nil else { return }
             }
             progressBackend(index)
-        case .free, .accepting, .head, .call, .drainingBody, .lingering: break
+        case .free, .announcing, .accepting, .head, .call, .drainingBody, .lingering: break
         }
     }
 
@@ -238,16 +238,7 @@ extension EventLoop {
         while true {
             consumeBackend(index)
             guard let backend = connections.find(reference), wantsResponse(backend) else { break }
-            guard backend.pointee.flags.contains(.readable) else {
-                if backend.pointee.flags.contains(.inputEnded) { backendEnded(index) }
-                break
-            }
-            if reads == 0 {
-                markReady(index)
-                break
-            }
-            reads &-= 1
-            switch read(index) {
+            switch readMore(index, reads: &reads) {
             case .moved: continue
             case .blocked: break
             case .ended: backendEnded(index)
@@ -267,7 +258,8 @@ extension EventLoop {
                 let client = connections.find(exchange.pointee.client)
             else { return false }
             return client.pointee.output.count < limits.waitingBytes
-        case .idle, .deciding, .connecting, .handshaking, .free, .accepting, .head, .call, .drainingBody, .lingering:
+        case .idle, .deciding, .connecting, .handshaking, .free, .announcing, .accepting, .head, .call, .drainingBody,
+            .lingering:
             return false
         }
     }
@@ -281,7 +273,8 @@ extension EventLoop {
             case .body:
                 if wantsResponse(backend) { pumpResponse(backend.pointee.call) }
                 return
-            case .idle, .deciding, .connecting, .handshaking, .free, .accepting, .head, .call, .drainingBody,
+            case .idle, .deciding, .connecting, .handshaking, .free, .announcing, .accepting, .head, .call,
+                .drainingBody,
                 .lingering:
                 return
             }

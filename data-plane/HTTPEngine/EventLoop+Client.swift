@@ -3,15 +3,15 @@ internal import COpenSSL
 // The callers' side: handshake, heads, what is left of a body once its answer is out, and the end of a connection.
 
 extension EventLoop {
-    /// How many reads a connection gets before others have their turn.
-    static let readsInTurn = 4
-
     mutating func serveClient(_ index: UInt32, hungUp: Bool) {
         let connection = connections[index]
         if hungUp, connection.pointee.phase != .lingering, connection.pointee.phase != .accepting {
             // Reset, or both sides shut: nobody is left to answer.
             lost(index)
             return
+        }
+        if connection.pointee.phase == .announcing {
+            guard readAnnouncement(index) else { return }
         }
         if connection.pointee.phase == .accepting {
             guard continueAccepting(index) else { return }
@@ -55,16 +55,7 @@ extension EventLoop {
         while true {
             consumeClient(index)
             guard let connection = connections.find(reference), wantsInput(connection) else { break }
-            guard connection.pointee.flags.contains(.readable) else {
-                if connection.pointee.flags.contains(.inputEnded) { clientInputEnded(index) }
-                break
-            }
-            if reads == 0 {
-                markReady(index)
-                break
-            }
-            reads &-= 1
-            switch read(index) {
+            switch readMore(index, reads: &reads) {
             case .moved: continue
             case .blocked: break
             case .ended: clientInputEnded(index)
@@ -80,7 +71,7 @@ extension EventLoop {
         case .head: !connection.pointee.flags.contains(.closesAfterOutput)
         case .call: wantsBody(connection)
         case .drainingBody, .lingering: true
-        case .free, .accepting, .connecting, .handshaking, .idle, .awaitingHead, .deciding, .body: false
+        case .free, .announcing, .accepting, .connecting, .handshaking, .idle, .awaitingHead, .deciding, .body: false
         }
     }
 
@@ -102,7 +93,8 @@ extension EventLoop {
                 dropInput(connection)
                 if connection.pointee.drained > Int32(truncatingIfNeeded: limits.lingerBytes) { close(index) }
                 return
-            case .free, .accepting, .connecting, .handshaking, .idle, .awaitingHead, .deciding, .body: return
+            case .free, .announcing, .accepting, .connecting, .handshaking, .idle, .awaitingHead, .deciding, .body:
+                return
             }
         }
     }
@@ -112,7 +104,8 @@ extension EventLoop {
         let connection = connections[index]
         let bytes = connection.pointee.input.bytes
         let bounds = HeadLimits(
-            firstLineBytes: limits.requestLineBytes, headBytes: limits.requestHeadBytes, fields: limits.requestFields)
+            firstLineBytes: limits.requestLineBytes, headBytes: limits.requestHeadBytes, fields: limits.requestFields,
+            methodBytes: limits.methodBytes)
         if !connection.pointee.scanner.hasBegun { connection.pointee.beganAt = now }
         do throws(Refusal) {
             switch try connection.pointee.scanner.scan(bytes, kind: .request, limits: bounds) {
@@ -140,6 +133,7 @@ extension EventLoop {
         let framing: RequestFraming
         do throws(Refusal) {
             framing = try RequestHeadReader.read(head, scheme: scheme, into: &exchange.pointee.request)
+            guard exchange.pointee.request.authority.count <= limits.hostBytes else { throw .host }
         } catch {
             exchange.pointee.reset()
             exchanges.release(call)
@@ -226,7 +220,7 @@ extension EventLoop {
             exchanges[call].pointee.flags.insert(.closesClient)
             if !connection.pointee.body.isWhole { breakRequest(call, .bodyCutShort) }
         case .lingering: close(index)
-        case .free, .accepting, .connecting, .handshaking, .idle, .awaitingHead, .deciding, .body: break
+        case .free, .announcing, .accepting, .connecting, .handshaking, .idle, .awaitingHead, .deciding, .body: break
         }
     }
 
@@ -286,7 +280,8 @@ extension EventLoop {
                 if exchange.pointee.stage == .responding, exchange.pointee.backend != noIndex {
                     resumeBackend(exchange.pointee.backend)
                 }
-            case .free, .accepting, .lingering, .connecting, .handshaking, .idle, .awaitingHead, .deciding, .body:
+            case .free, .announcing, .accepting, .lingering, .connecting, .handshaking, .idle, .awaitingHead, .deciding,
+                .body:
                 break
             }
         } else if connection.pointee.call != noIndex {

@@ -189,7 +189,8 @@ extension EventLoop {
         let backend = connections[exchange.pointee.backend]
         switch backend.pointee.phase {
         case .awaitingHead, .deciding, .body: return backend.pointee.output.count < limits.waitingBytes
-        case .connecting, .handshaking, .idle, .free, .accepting, .head, .call, .drainingBody, .lingering: return false
+        case .connecting, .handshaking, .idle, .free, .announcing, .accepting, .head, .call, .drainingBody, .lingering:
+            return false
         }
     }
 

@@ -136,7 +136,7 @@ extension EventLoop {
         case .connecting: reconnect(call)
         case .awaitingHead: repeatOrFail(call)
         case .handshaking: fail(call, .handshakeFailed)
-        case .deciding, .body, .free, .accepting, .head, .call, .drainingBody, .lingering, .idle:
+        case .deciding, .body, .free, .announcing, .accepting, .head, .call, .drainingBody, .lingering, .idle:
             fail(call, .connectionClosed)
         }
     }

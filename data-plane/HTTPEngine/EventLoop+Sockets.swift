@@ -17,7 +17,10 @@ enum Transfer {
 extension EventLoop {
     static let interest = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | UInt32(1 << 31)
 
-    mutating func listen(_ address: NetworkAddress, scheme: URLScheme, identity: TLSIdentity?) throws(ListenFailure) {
+    mutating func listen(
+        _ address: NetworkAddress, scheme: URLScheme, identity: TLSIdentity?,
+        isBalancer: (@Sendable (PeerAddress) -> Bool)? = nil
+    ) throws(ListenFailure) {
         let descriptor: Int32
         switch address.listen(reusingPort: true) {
         case .success(let made): descriptor = made
@@ -37,7 +40,7 @@ extension EventLoop {
             if let context { SSL_CTX_free(context) }
             throw .socket(address, failure)
         }
-        listeners.append(LoopListener(descriptor: descriptor, scheme: scheme, context: context))
+        listeners.append(LoopListener(descriptor: descriptor, scheme: scheme, context: context, isBalancer: isBalancer))
     }
 
     mutating func accept(_ position: Int) {
@@ -46,7 +49,9 @@ extension EventLoop {
             var address = sockaddr_storage()
             let descriptor = clinux_accept(listeners[position].descriptor, &address)
             guard descriptor >= 0 else {
-                if errno == EMFILE || errno == ENFILE { dropOne(listeners[position].descriptor) }
+                guard errno == EMFILE || errno == ENFILE else { return }
+                if closeIdleClient() { continue }
+                dropOne(listeners[position].descriptor)
                 return
             }
             admit(descriptor, from: NetworkAddress(address), listener: position)
@@ -64,10 +69,40 @@ extension EventLoop {
         spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
     }
 
+    /// Ends one caller's connection that waits for a next request, so that a new caller has its place (must-hold H52).
+    /// Looks at so many at most, from where the last search ended: a full loop must not search for ever.
+    private mutating func closeIdleClient() -> Bool {
+        let capacity = UInt32(connections.capacity)
+        guard capacity > 0 else { return false }
+        for _ in 0..<min(capacity, 256) {
+            idleSearchAt = idleSearchAt &+ 1 < capacity ? idleSearchAt &+ 1 : 0
+            let connection = connections[idleSearchAt]
+            let isIdle =
+                connection.pointee.isOpen && connection.pointee.isClient && connection.pointee.phase == .head
+                && connection.pointee.flags.contains(.wasUsed) && !connection.pointee.scanner.hasBegun
+                && connection.pointee.output.isEmpty && connection.pointee.input.isEmpty
+                && !connection.pointee.flags.contains(.readable)
+            if isIdle {
+                close(idleSearchAt)
+                counters.add(.connectionsDropped)
+                return true
+            }
+        }
+        return false
+    }
+
     private mutating func admit(_ descriptor: Int32, from address: NetworkAddress, listener: Int) {
         let isTLS = listeners[listener].scheme == .https
+        if clients >= limits.connections { _ = closeIdleClient() }
         guard clients < limits.connections, !isTLS || listeners[listener].context != nil else {
             counters.add(.connectionsDropped)
+            Glibc.close(descriptor)
+            return
+        }
+        let peer = address.peer
+        let isBalancer = listeners[listener].isBalancer
+        if let isBalancer, !isBalancer(peer) {
+            counters.add(.proxyHeadersRefused)
             Glibc.close(descriptor)
             return
         }
@@ -85,12 +120,13 @@ extension EventLoop {
             SSL_set_accept_state(made)
             tls = made
         }
-        guard let index = adopt(descriptor, tls: tls, phase: isTLS ? .accepting : .head) else { return }
+        let first: ConnectionPhase = isBalancer != nil ? .announcing : isTLS ? .accepting : .head
+        guard let index = adopt(descriptor, tls: tls, phase: first) else { return }
         let connection = connections[index]
         connection.pointee.flags.formUnion([.isClient, .writable])
         connection.pointee.listener = UInt8(truncatingIfNeeded: listener)
         while peers.count <= Int(index) { peers.append(PeerAddress(bytes: [], text: "")) }
-        peers[Int(index)] = address.peer
+        peers[Int(index)] = peer
         clients &+= 1
         counters.add(.connectionsAccepted)
         refile(index)
@@ -118,6 +154,22 @@ extension EventLoop {
     }
 
     // MARK: Reading
+
+    /// How often a connection may read before the others have their turn.
+    static let readsInTurn = 4
+
+    /// Reads once more in this turn, where there is something to read and a read is left; a connection that has used
+    /// up its reads goes on in the next turn.
+    mutating func readMore(_ index: UInt32, reads: inout Int) -> Transfer {
+        let flags = connections[index].pointee.flags
+        guard flags.contains(.readable) else { return flags.contains(.inputEnded) ? .ended : .blocked }
+        guard reads > 0 else {
+            markReady(index)
+            return .blocked
+        }
+        reads &-= 1
+        return read(index)
+    }
 
     /// Reads once, behind what is in the connection's input. Nothing waits in the socket afterwards unless `readable`
     /// is still set.
@@ -221,7 +273,7 @@ extension EventLoop {
     mutating func flush(_ index: UInt32) {
         let connection = connections[index]
         switch connection.pointee.phase {
-        case .connecting, .accepting, .handshaking, .free: return
+        case .connecting, .announcing, .accepting, .handshaking, .free: return
         case .head, .call, .drainingBody, .lingering, .idle, .awaitingHead, .deciding, .body: break
         }
         while !connection.pointee.output.isEmpty {

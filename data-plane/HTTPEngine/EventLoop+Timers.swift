@@ -14,6 +14,7 @@ extension EventLoop {
         let connection = connections[index].pointee
         let began = connection.beganAt
         switch connection.phase {
+        case .announcing: return began &+ UInt64(limits.proxyHeaderMilliseconds)
         case .accepting: return began &+ UInt64(limits.handshakeMilliseconds)
         case .head:
             if !connection.output.isEmpty { return stalled(connection) }
@@ -41,7 +42,9 @@ extension EventLoop {
         if !connection.output.isEmpty { due = min(due, stalled(connection)) }
         if awaitsBody(connection) {
             due = min(due, connection.progressAt &+ UInt64(limits.bodyGapMilliseconds))
-            if connection.body.remaining > 0 { due = min(due, exchange.pointee.windowStart &+ 60_000) }
+            if connection.body.remaining > 0 {
+                due = min(due, exchange.pointee.windowStart &+ UInt64(limits.bodyRateMilliseconds))
+            }
         }
         if exchange.pointee.stage == .responding, exchange.pointee.backend != noIndex, connection.output.isEmpty {
             let backend = connections[exchange.pointee.backend]
@@ -83,6 +86,9 @@ extension EventLoop {
     private mutating func expire(_ index: UInt32) {
         let connection = connections[index]
         switch connection.pointee.phase {
+        case .announcing:
+            counters.add(.proxyHeadersRefused)
+            close(index, reset: true)
         case .accepting: close(index, reset: true)
         case .head:
             if !connection.pointee.output.isEmpty {
@@ -129,9 +135,11 @@ extension EventLoop {
             breakRequest(call, .bodyTimeout)
             return
         }
-        if connection.pointee.body.remaining > 0, exchange.pointee.windowStart &+ 60_000 <= now {
-            let seconds = (now &- exchange.pointee.windowStart) / 1_000
-            if exchange.pointee.windowBytes < seconds &* UInt64(limits.bodyBytesPerSecond) {
+        if connection.pointee.body.remaining > 0,
+            exchange.pointee.windowStart &+ UInt64(limits.bodyRateMilliseconds) <= now
+        {
+            let milliseconds = now &- exchange.pointee.windowStart
+            if exchange.pointee.windowBytes &* 1_000 < milliseconds &* UInt64(limits.bodyBytesPerSecond) {
                 breakRequest(call, .bodyTooSlow)
                 return
             }
@@ -153,7 +161,7 @@ extension EventLoop {
             let connection = connections[index]
             switch connection.pointee.phase {
             case .head where !connection.pointee.scanner.hasBegun && connection.pointee.output.isEmpty: linger(index)
-            case .accepting: close(index)
+            case .announcing, .accepting: close(index)
             case .call: exchanges[connection.pointee.call].pointee.flags.insert(.closesClient)
             case .idle: forget(index)
             case .free, .head, .drainingBody, .lingering, .connecting, .handshaking, .awaitingHead, .deciding, .body:

@@ -20,6 +20,8 @@ struct LoopListener {
     let scheme: URLScheme
     /// SSL_CTX*, owned by the loop; nil for http, and for https before there is a certificate.
     var context: OpaquePointer?
+    /// Who may say who calls; nil where the PROXY protocol is not spoken.
+    let isBalancer: (@Sendable (PeerAddress) -> Bool)?
 }
 
 /// One event loop without its application. Everything in it belongs to one thread.
@@ -73,6 +75,8 @@ struct EventLoop: ~Copyable {
     var isOver = false
     /// Given up for a moment when the process is out of descriptors, so that a caller can be accepted and dropped.
     var spare: Int32
+    /// Where the last search for an idle caller ended.
+    var idleSearchAt: UInt32 = 0
 
     init(
         number: Int, limits: EngineLimits, inbox: LoopInbox, resolver: NameResolver, tickets: TLSTicketKey,

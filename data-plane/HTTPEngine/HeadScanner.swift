@@ -6,6 +6,7 @@ struct HeadLimits: BitwiseCopyable {
     var firstLineBytes: Int
     var headBytes: Int
     var fields: Int
+    var methodBytes = 32
 }
 
 /// What a head is: its first line has its own grammar.
@@ -29,6 +30,9 @@ struct HeadScanner: BitwiseCopyable {
     private var start: Int32 = 0
 
     init() {}
+
+    /// Bytes that no later call looks at again.
+    var lookedAt: Int { Int(position) }
 
     /// Whether a byte of the head's first line was seen.
     var hasBegun: Bool { position > 0 }
@@ -82,7 +86,7 @@ struct HeadScanner: BitwiseCopyable {
     ) throws(Refusal) {
         if lines == 0 {
             switch kind {
-            case .request: _ = try RequestLine(line)
+            case .request: _ = try RequestLine(line, methodBytes: limits.methodBytes)
             case .response: _ = try StatusLine(line)
             }
         }
@@ -93,17 +97,16 @@ struct HeadScanner: BitwiseCopyable {
 
 /// `GET /a HTTP/1.1`, by offsets into the line (RFC 9112 section 3; must-hold A2 to A4).
 struct RequestLine: BitwiseCopyable {
-    static let methodBytesMax = 32
-
     let methodEnd: Int
     let targetEnd: Int
     let isHTTP10: Bool
 
-    init(_ line: UnsafeRawBufferPointer) throws(Refusal) {
+    /// The method's length is for the scanner to bound, which reads the line first.
+    init(_ line: UnsafeRawBufferPointer, methodBytes: Int = .max) throws(Refusal) {
         var index = 0
         while index < line.count, ByteClass.isToken(line[index]) { index &+= 1 }
         guard index > 0, index < line.count, line[index] == ByteClass.space else { throw .requestLine }
-        guard index <= Self.methodBytesMax else { throw .methodTooLong }
+        guard index <= methodBytes else { throw .methodTooLong }
         methodEnd = index
         index &+= 1
         while index < line.count, line[index] != ByteClass.space { index &+= 1 }

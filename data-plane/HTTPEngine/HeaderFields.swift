@@ -188,6 +188,15 @@ package struct HeaderFields: Sendable {
         }
     }
 
+    /// Removes all lines with one of these names, as `remove` of each does, but looks at every line once.
+    mutating func remove(_ names: Set<FieldName>) {
+        entries.removeAll { entry in
+            let name = String(decoding: bytes[entry.nameRange], as: UTF8.self)
+            return names.contains(FieldName(name))
+                || (name.contains("_") && names.contains(FieldName(name.replacing("_", with: "-"))))
+        }
+    }
+
     /// Bytes of the name of line `index`.
     package func nameLength(at index: Int) -> Int { Int(entries[index].nameLength) }
 

@@ -22,6 +22,19 @@ package struct NetworkAddress: Sendable {
         length = socklen_t(family == AF_INET6 ? MemoryLayout<sockaddr_in6>.size : MemoryLayout<sockaddr_in>.size)
     }
 
+    /// 4 or 16 bytes in network order, without a port.
+    init(bytes: [UInt8]) {
+        var address = sockaddr_storage()
+        if bytes.count == 4 {
+            address.ss_family = sa_family_t(AF_INET)
+            withUnsafeMutableBytes(of: &address) { $0[4..<8].copyBytes(from: bytes) }
+        } else {
+            address.ss_family = sa_family_t(AF_INET6)
+            withUnsafeMutableBytes(of: &address) { $0[8..<24].copyBytes(from: bytes.prefix(16)) }
+        }
+        self.init(address)
+    }
+
     /// `ADDR:PORT`, an IPv6 address in brackets.
     package init?(text: String) {
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {

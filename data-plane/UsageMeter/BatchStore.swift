@@ -10,7 +10,6 @@ internal import Synchronization
 package struct UsageRetention: Hashable, Sendable {
     package var seconds: Double
     package var bytes: Int
-    /// Bound of what waits for the ledger; beyond it the oldest batches of one bucket are put together.
     package static let standard = UsageRetention(seconds: 86400, bytes: 64 << 20)
 
     package init(seconds: Double, bytes: Int) {
@@ -21,22 +20,27 @@ package struct UsageRetention: Hashable, Sendable {
 
 /// Keeps batches. A file is written under another name, synced and renamed, so that it is whole or not there.
 final class BatchStore: Sendable {
-    private struct Entry {
+    struct Entry {
         var id: UsageBatchID
         /// nil where the disk took no more: then `content` has it.
         var path: String?
         var content: UsageBatch?
         /// The segment it was made from, which stays until the batch is written.
         var segment: String?
+        /// Whether the ledger may know its name: then it keeps it until it is acknowledged. True for what an earlier
+        /// process left.
+        var wasOffered = true
+        /// 0 for what an earlier process left.
+        var records = 0
     }
 
-    private struct Sent {
+    struct Sent {
         var path: String
         var bytes: Int
         var time: Double
     }
 
-    private struct Contents {
+    struct Contents {
         var pending: [Entry] = []
         var sent: [Sent] = []
         var damaged = 0
@@ -46,27 +50,29 @@ final class BatchStore: Sendable {
 
     private static let rejectedMax = 100
 
-    private let directory: String
+    let directory: String
     private let keep: UsageRetention
-    private let contents: Mutex<Contents>
+    let contents: Mutex<Contents>
 
     init(directory: String, keep: UsageRetention) throws(UsageMeterFailure) {
         self.directory = directory
         self.keep = keep
         var found = Contents()
         var pending: [(time: Double, entry: Entry)] = []
+        var replaced: Set<UsageBatchID> = []
         for name in Self.names(in: directory) {
             let path = "\(directory)/\(name)"
             var information = stat()
             guard lstat(path, &information) == 0 else { continue }
             let time = Double(information.st_mtim.tv_sec) + Double(information.st_mtim.tv_nsec) / 1e9
             if name.hasSuffix(".batch") {
-                guard let batch = BatchFile.read(path) else {
+                guard let batch = BatchFile.readStored(path) else {
                     // It is made again from its segment where that is still there.
                     found.damaged += 1
                     unlink(path)
                     continue
                 }
+                replaced.formUnion(batch.replaces ?? [])
                 pending.append((time, Entry(id: batch.id, path: path)))
             } else if name.hasSuffix(".sent") {
                 found.sent.append(Sent(path: path, bytes: Int(information.st_size), time: time))
@@ -76,6 +82,9 @@ final class BatchStore: Sendable {
                 unlink(path)
             }
         }
+        // A kill between a merged batch and the removal of what is in it.
+        for (_, entry) in pending where replaced.contains(entry.id) { unlink(entry.path ?? "") }
+        pending.removeAll { replaced.contains($0.entry.id) }
         found.pending = pending.sorted {
             ($0.time, $0.entry.id.epoch, $0.entry.id.sequence) < ($1.time, $1.entry.id.epoch, $1.entry.id.sequence)
         }.map(\.entry)
@@ -110,9 +119,13 @@ final class BatchStore: Sendable {
             contents.isDiskFull = !isWritten
             if isWritten {
                 writeWaiting(&contents)
-                contents.pending.append(Entry(id: batch.id, path: path))
+                contents.pending.append(
+                    Entry(id: batch.id, path: path, wasOffered: false, records: batch.records.count))
             } else {
-                contents.pending.append(Entry(id: batch.id, content: batch, segment: segment))
+                contents.pending.append(
+                    Entry(
+                        id: batch.id, content: batch, segment: segment, wasOffered: false,
+                        records: batch.records.count))
             }
         }
         return isWritten
@@ -134,7 +147,12 @@ final class BatchStore: Sendable {
     func pending() -> [UsageBatchID] { contents.withLock { $0.pending.map(\.id) } }
 
     func batch(_ id: UsageBatchID) -> UsageBatch? {
-        guard let entry = contents.withLock({ contents in contents.pending.first { $0.id == id } }) else { return nil }
+        let found = contents.withLock { contents -> Entry? in
+            guard let index = contents.pending.firstIndex(where: { $0.id == id }) else { return nil }
+            contents.pending[index].wasOffered = true
+            return contents.pending[index]
+        }
+        guard let entry = found else { return nil }
         if let content = entry.content { return content }
         guard let path = entry.path, let batch = BatchFile.read(path) else {
             // Damaged behind our back. It can't be delivered, and must not hold up the others.
@@ -212,11 +230,19 @@ final class BatchStore: Sendable {
         }
     }
 
-    private func path(_ epoch: UInt64, _ sequence: UInt64, _ kind: String) -> String {
+    func path(_ epoch: UInt64, _ sequence: UInt64, _ kind: String) -> String {
         "\(directory)/\(epoch)-\(sequence).\(kind)"
     }
 
     private static func now() -> Double { Date().timeIntervalSince1970 }
+}
+
+/// A batch as it lies on the disk.
+struct StoredBatch: Codable {
+    var id: UsageBatchID
+    var records: [UsageRecord]
+    /// Batches whose records are in this one: they are gone, or are to go.
+    var replaces: [UsageBatchID]?
 }
 
 /// The file of a batch: magic, length, JSON, CRC-32C.
@@ -225,10 +251,11 @@ enum BatchFile {
     private static let bytesMax = 64 << 20
 
     /// Writes whole or not at all.
-    static func write(_ batch: UsageBatch, to path: String) -> Bool {
+    static func write(_ batch: UsageBatch, replacing: [UsageBatchID]? = nil, to path: String) -> Bool {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        guard let json = try? encoder.encode(batch) else { return false }
+        let stored = StoredBatch(id: batch.id, records: batch.records, replaces: replacing)
+        guard let json = try? encoder.encode(stored) else { return false }
         var bytes = magic
         bytes += (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) }
         bytes += json
@@ -256,6 +283,10 @@ enum BatchFile {
 
     /// nil for anything that `write` did not write.
     static func read(_ path: String) -> UsageBatch? {
+        readStored(path).map { UsageBatch(id: $0.id, records: $0.records) }
+    }
+
+    static func readStored(_ path: String) -> StoredBatch? {
         guard let data = FileManager.default.contents(atPath: path), data.count <= bytesMax else { return nil }
         let bytes = Array(data)
         guard bytes.count >= 20, bytes.starts(with: magic) else { return nil }
@@ -263,7 +294,7 @@ enum BatchFile {
         guard length == UInt64(bytes.count - 20) else { return nil }
         let check = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[bytes.count - 4 + $1]) << (8 * UInt32($1)) }
         guard CRC32C.value(of: bytes.dropLast(4)) == check else { return nil }
-        return try? JSONDecoder().decode(UsageBatch.self, from: Data(bytes[16..<(bytes.count - 4)]))
+        return try? JSONDecoder().decode(StoredBatch.self, from: Data(bytes[16..<(bytes.count - 4)]))
     }
 }
 

@@ -1,4 +1,5 @@
 package import ClusterProtocol
+internal import CrashPoints
 internal import Glibc
 internal import Synchronization
 
@@ -82,6 +83,10 @@ package final class UsageMeter: UsageSource {
                 return segments
             }) { seal(segment) }
             sealMemory()
+            store.merge {
+                UsageBatchID(
+                    node: node, epoch: epoch, sequence: nextSequence.wrappingAdd(1, ordering: .relaxed).oldValue)
+            }
         }
     }
 
@@ -162,7 +167,11 @@ package final class UsageMeter: UsageSource {
         lostSlots.add(lost, ordering: .relaxed)
         let id = UsageBatchID(node: node, epoch: segment.epoch, sequence: segment.sequence)
         guard !records.isEmpty else { return recycle(segment) }
-        if store.add(UsageBatch(id: id, records: records), segment: segment.path) { recycle(segment) }
+        CrashPoint.usageSealed.pass()
+        if store.add(UsageBatch(id: id, records: records), segment: segment.path) {
+            CrashPoint.usageBatchWritten.pass()
+            recycle(segment)
+        }
     }
 
     private func sealMemory() {

@@ -125,7 +125,7 @@ def test_H51_a_taken_port_costs_one_line_and_changes_nothing(cluster):
         subprocess.run([BINARIES / "gatehouse-controller", "init", "--directory", place], check=True, stdout=subprocess.DEVNULL)
         port, free = f"127.0.0.1:{taken.getsockname()[1]}", f"127.0.0.1:{free_port()}"
         before = {file.name: file.read_bytes() for file in place.iterdir() if file.name != "lock"}
-        for management, nodes, says in ((port, free, "--management"), (free, port, "--nodes"), ("192.0.2.1:7443", free, "--management"), ("no.such.host.invalid:7443", free, "--management")):
+        for management, nodes, says in ((port, free, "--management"), (free, port, "--nodes"), ("192.0.2.1:7443", free, "--management")):
             answer = subprocess.run([BINARIES / "gatehouse-controller", "serve", "--directory", place, "--management", management, "--nodes", nodes], capture_output=True, text=True, timeout=60)
             lines = (answer.stdout + answer.stderr).splitlines()
             assert answer.returncode == 3 and len(lines) == 1 and says in lines[0], (answer.returncode, lines)

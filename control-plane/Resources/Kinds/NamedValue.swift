@@ -15,6 +15,7 @@ extension Kind {
     package static let namedValue: Kind = {
         var kind = Kind("namedValues", noun: "Property", id: IDRule(lengthMax: 256), properties: namedValueProperties)
         kind.filters = [FilterField("tags", .all), FilterField("displayName"), FilterField("name")]
+        kind.selections["isKeyVaultRefreshFailed"] = KeyVaults.failedToRefresh
         kind.putIsLongRunning = true
         kind.patchIsLongRunning = true
         kind.secretsAction = "listValue"
@@ -78,4 +79,10 @@ package enum NamedValues {
         resource.properties["secret"]?.boolean == true
             ? try context.secret(resource.id, "value", reader) : resource.properties["value"]?.text
     }
+}
+
+/// Secrets that come from a key vault; none does yet.
+enum KeyVaults {
+    /// Of `isKeyVaultRefreshFailed=true`: nothing has come from a key vault, so nothing of it has failed.
+    static let failedToRefresh: Selection = { value, _, _ in value.lowercased() == "true" ? [] : nil }
 }

@@ -75,7 +75,7 @@ final class Cors: PolicyStep {
         guard let origins else { return [UInt8(ascii: "*")][...] }
         if originBytes.contains(where: { $0.elementsEqual(value) }) { return value }
         let text = String(decoding: value, as: UTF8.self)
-        guard !text.hasSuffix("/"), let origin = WebOrigin(text), origins.contains(origin.text) else { return nil }
+        guard let origin = WebOrigin(text), origins.contains(origin.text) else { return nil }
         return value
     }
 

@@ -85,7 +85,8 @@ struct LiveManagement: Sendable {
         let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let store = try ResourceStore(path: folder.appending(path: "store.db").path())
+        let store = try ResourceStore(
+            path: folder.appending(path: "store.db").path(), readMax: .seconds(120))
         let context = ResourceContext(
             serviceID: serviceID, sealing: SealingKey(), keyHash: try KeyedHash(pepper: SecureRandom.bytes(32)))
         _ = try await store.write(by: .controller) { writer in

@@ -155,7 +155,7 @@ import WebClient
             let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: folder) }
-            try live.store.backup(to: folder.appending(path: "backup.db").path())
+            _ = try ResourceStore.backup(from: live.store.path, to: folder.appending(path: "backup.db").path())
             let store = URL(filePath: live.store.path).deletingLastPathComponent()
             var files = 0
             for place in [folder, store] {

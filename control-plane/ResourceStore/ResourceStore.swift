@@ -13,11 +13,13 @@ package final class ResourceStore: Sendable {
     private let watchers = Mutex<[UInt64: AsyncStream<Revision>.Continuation]>([:])
     private let watcherNumber = Atomic<UInt64>(0)
     private let readMax: Duration
+    /// How long a read may last.
+    package static let readMax = Duration.seconds(5)
 
     /// Opens the database at `path`, and makes it and brings its tables up to date where needed.
     /// `readMax` is how long a read may last (must-hold G47): it keeps the WAL from being emptied.
     /// - Throws: `StoreFailure`.
-    package init(path: String, readMax: Duration = .seconds(5)) throws {
+    package init(path: String, readMax: Duration = ResourceStore.readMax) throws {
         self.readMax = readMax
         var configuration = Configuration()
         configuration.journalMode = .wal
@@ -40,6 +42,7 @@ package final class ResourceStore: Sendable {
     /// Opens the database at `path` for reading alone, as it is, also while a controller serves from it.
     /// - Throws: `StoreFailure`.
     package init(reading path: String) throws {
+        readMax = Self.readMax
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
@@ -57,10 +60,12 @@ package final class ResourceStore: Sendable {
     /// The newest revision; 0 before the first commit.
     package var revision: Revision { commits.revision }
 
-    /// Runs `body` on one consistent state of the database. A read that lasts too long is interrupted.
-    package func read<Value: Sendable>(_ body: @escaping @Sendable (StoreReader) throws -> Value) async throws -> Value
-    {
-        let (pool, limit) = (pool, readMax)
+    /// Runs `body` on one consistent state of the database. A read that lasts too long is interrupted; one that the
+    /// controller makes for itself (`isOurs`) may last as long as it needs.
+    package func read<Value: Sendable>(
+        isOurs: Bool = false, _ body: @escaping @Sendable (StoreReader) throws -> Value
+    ) async throws -> Value {
+        let (pool, limit) = (pool, isOurs ? .seconds(600) : readMax)
         do {
             return try await withThrowingTaskGroup(of: Value?.self) { group in
                 group.addTask { try await pool.read { db in try body(StoreReader(db: db)) } }

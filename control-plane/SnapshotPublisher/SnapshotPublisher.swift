@@ -89,7 +89,7 @@ package actor SnapshotPublisher {
     package func blobs(_ hashes: [String], for gateway: String, bytesMax: Int) async throws -> [String: [UInt8]] {
         let gateway = gateway.lowercased()
         let allowed = hashes.filter { named.mayHave($0, gateway: gateway) }
-        return try await store.read { reader in
+        return try await store.read(isOurs: true) { reader in
             var found: [String: [UInt8]] = [:]
             var size = 0
             for hash in allowed where size < bytesMax && found[hash] == nil {
@@ -135,7 +135,7 @@ package actor SnapshotPublisher {
             }
             return
         }
-        let kept = try await store.read { reader in
+        let kept = try await store.read(isOurs: true) { reader in
             try reader.list(ListQuery(kind: "gateways")).flatMap { try reader.snapshots(gateway: $0.name, limit: 1) }
         }
         for record in kept {
@@ -211,7 +211,7 @@ package actor SnapshotPublisher {
         let (context, pepper, basis) = (context, pepper, basis)
         // Secrets that are not sealed with the present key can't be named by a root.
         let needsSecrets = secretsPlain == nil
-        var build = try await store.read { reader in
+        var build = try await store.read(isOurs: true) { reader in
             try SnapshotBuild.make(
                 reader, from: basis, all: all, needsSecrets: needsSecrets, context: context, pepper: pepper)
         }

@@ -72,7 +72,7 @@ let shared: [Target] = [
     room("PolicyExpressions", in: "Sources"),
     room("PolicyLanguage", in: "Sources", uses: "PolicyExpressions"),
     room("GatewayConfiguration", in: "Sources", uses: "Cryptography", "PolicyLanguage", "JSONDocuments"),
-    room("ClusterProtocol", in: "Sources"),
+    room("ClusterProtocol", in: "Sources", uses: "GatewayConfiguration"),
     executable(
         "gatehouse", in: "Sources", folder: "gatehouse",
         uses: "PolicyLanguage", "PolicyExpressions", "WebClient", argumentParser),

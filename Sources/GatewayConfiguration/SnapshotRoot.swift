@@ -1,6 +1,6 @@
 // The root of a snapshot: which blobs a version of the configuration consists of, signed over its exact bytes.
 
-/// A snapshot's root (docs/decisions/0007-snapshot-tree.md). Its bytes are JSON with sorted keys; the signature is Ed25519
+/// A snapshot's root (docs/decisions/0008-snapshot-tree.md). Its bytes are JSON with sorted keys; the signature is Ed25519
 /// over them.
 package struct SnapshotRoot: Codable, Hashable, Sendable {
     /// 1 named every blob. A node refuses a root of another format than this.

@@ -1,5 +1,5 @@
 // The trees of a snapshot: thousands of names in small blobs, so that a change of one touches few of them. Which blobs
-// there are follows from the entries alone, not from the way they came (docs/decisions/0007-snapshot-tree.md).
+// there are follows from the entries alone, not from the way they came (docs/decisions/0008-snapshot-tree.md).
 
 /// What a root or an inner node says of a tree below it.
 package struct TreeReference: Codable, Hashable, Sendable {

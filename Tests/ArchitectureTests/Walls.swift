@@ -36,7 +36,7 @@ let walls: [Room] = [
     room("Sources/PolicyExpressions", pure: true),
     room("Sources/PolicyLanguage", uses: ["PolicyExpressions"], pure: true),
     room("Sources/GatewayConfiguration", uses: ["Cryptography", "PolicyLanguage", "JSONDocuments"]),
-    room("Sources/ClusterProtocol"),
+    room("Sources/ClusterProtocol", uses: ["GatewayConfiguration"]),
     executable(
         "gatehouse", "Sources/gatehouse",
         ["PolicyLanguage", "PolicyExpressions", "WebClient", "ArgumentParser"]),

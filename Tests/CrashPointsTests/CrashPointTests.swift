@@ -4,6 +4,7 @@ import Testing
 @testable import CrashPoints
 
 @Suite struct CrashPointTests {
+    #if DEBUG
     @Test func aPointIsDueAtItsNthPassAlone() throws {
         let first = try #require(Armed("node.swapped"))
         #expect(first.point == .nodeSwapped)
@@ -16,6 +17,7 @@ import Testing
     func whatIsNoPointArmsNothing(text: String) {
         #expect(Armed(text) == nil)
     }
+    #endif
 
     @Test func namesAreUniqueAndPlain() {
         for point in CrashPoint.allCases {

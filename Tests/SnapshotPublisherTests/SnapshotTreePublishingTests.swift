@@ -36,7 +36,7 @@ import Testing
     /// The trees that a build from nothing gives, as a controller that finds no former root makes them.
     private static func fresh(_ service: Publication, _ gateway: String) async throws -> [String: TreeReference] {
         let folder = service.folder.appending(path: UUID().uuidString + ".db")
-        try service.store.backup(to: folder.path())
+        _ = try ResourceStore.backup(from: service.folder.appending(path: "store.db").path(), to: folder.path())
         let copy = try ResourceStore(path: folder.path())
         try await copy.pool.write { db in try db.execute(sql: "DELETE FROM snapshot; DELETE FROM blob") }
         let publisher = SnapshotPublisher(

@@ -41,8 +41,8 @@ enum CommandLineProgram {
 
     private static func end(_ status: Int32, _ message: String) -> Never {
         // A terminal that is gone, or a log on a full disk, must not end this another way.
-        try? FileHandle.standardError.write(
-            contentsOf: Data((message.split(separator: "\n").joined(separator: " ") + "\n").utf8))
+        let line = message.split(separator: "\n").joined(separator: " ") + "\n"
+        try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
         exit(status)
     }
 }

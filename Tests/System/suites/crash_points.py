@@ -46,6 +46,14 @@ class World:
         self.sid = name("sub")
         self.key = cluster.subscribe(self.sid, f"/apis/{self.api}")
         self.sent = self.seen = 0
+        # A node that found no controller for a while, in an earlier test, may be late. What is acknowledged is on its disk.
+        newest = cluster.made(f"/namedValues/{self.named}", {"displayName": self.named, "value": "0", "tags": ["ready"]}).revision
+        assert until(lambda: self.applied() >= newest, 90, 0.1) is not None, "a node does not follow"
+
+    def applied(self):
+        """The version that every node has acknowledged."""
+        rows = [row["properties"] for row in self.cluster.get("/gatehouse/nodes").json["value"] if row["properties"]["state"] == "live"]
+        return min((max((row["appliedVersion"] or 0 for row in rows if row["label"] == node["name"]), default=0) for node in self.cluster.nodes))
 
     def change(self):
         """What was answered; None where the answer was lost."""

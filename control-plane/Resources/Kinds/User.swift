@@ -67,8 +67,8 @@ extension Kind {
                     guard let resource = try writer.reader.get(subscription), resource.kind == "subscriptions" else {
                         continue
                     }
-                    let shards = try SubscriptionKeys.shards(of: subscription, writer.reader)
-                    try writer.addChange(resource.id, kind: resource.kind, verb: .put, detail: shards)
+                    let hashes = try SubscriptionKeys.hashes(of: subscription, writer.reader)
+                    try writer.addChange(resource.id, kind: resource.kind, verb: .put, detail: hashes)
                 }
             }
         }

@@ -107,7 +107,8 @@ private final class Gate: Sendable {
                     + Array(repeating: piece, count: 63)
                     + [Array("0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".utf8)])
             #expect(Self.status(exact) == 201, "\(exact)")
-            #expect(try await live.send("GET", "/groups/g").status == 200)
+            let made = try await live.send("GET", "/groups/g").status
+            #expect(made == 200)
         }
     }
 
@@ -133,7 +134,8 @@ private final class Gate: Sendable {
                 "POST /\(LiveManagement.tenantID)/oauth2/v2.0/token HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n"
                     + "Content-Type: application/x-www-form-urlencoded\r\n\r\ngrant")
             #expect(Self.status(token) == 408, "\(token)")
-            #expect(try await live.send("PUT", "/groups/g", ["properties": ["displayName": "g"]]).status == 201)
+            let after = try await live.send("PUT", "/groups/g", ["properties": ["displayName": "g"]]).status
+            #expect(after == 201)
         }
     }
 

@@ -128,7 +128,7 @@ import WebClient
     }
 
     @Test func case_M12_the_service_url_is_the_bodys_then_the_documents() async throws {
-        func document(_ servers: String) -> String {
+        @Sendable func document(_ servers: String) -> String {
             "{\"openapi\":\"3.0.1\",\"info\":{\"title\":\"E\",\"version\":\"1\"},\(servers)\"paths\":{}}"
         }
         try await LiveManagement.run { live in

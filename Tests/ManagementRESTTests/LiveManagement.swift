@@ -185,6 +185,9 @@ struct LiveManagement: Sendable {
         var request = WebRequest(method, origin + path, fields: fields, body: body)
         if let caller { request.fields.append(WebField("Authorization", "Bearer \(caller.token)")) }
         request.bodyBytesMax = 64 << 20
+        // Not what these tests are about: the machine may be busy.
+        request.headTimeout = .seconds(300)
+        request.timeout = .seconds(300)
         let response = try await client.send(request)
         return TestAnswer(status: response.status, head: response.head, bytes: response.body)
     }

@@ -9,6 +9,12 @@ import WebClient
 
 @testable import ManagementREST
 
+private final class Flag: Sendable {
+    private let value = Mutex(false)
+    var isSet: Bool { value.withLock { $0 } }
+    func set(_ new: Bool) { value.withLock { $0 = new } }
+}
+
 @Suite struct RightsTests {
     private static let service = LiveManagement.serviceID
 
@@ -16,18 +22,18 @@ import WebClient
         try await LiveManagement.run { live in
             let caller = try await live.caller("c", [])
             let name = UUID().uuidString.lowercased()
-            let isGone = Mutex(false)
+            let isGone = Flag()
             for _ in 0..<5 {
                 let made = try await live.assign(
                     BuiltInRoles.reader, to: caller.objectID, at: Self.service, by: live.owner, name: name)
                 #expect(made.status == 201)
-                isGone.withLock { $0 = false }
+                isGone.set(false)
                 try await withThrowingTaskGroup(of: Bool.self) { group in
                     for _ in 0..<4 {
                         group.addTask {
                             // Asks without a pause; what was begun behind the answer must be refused.
                             for _ in 0..<30 {
-                                let wasGone = isGone.withLock { $0 }
+                                let wasGone = isGone.isSet
                                 let status = try await live.send("GET", "/apis", by: caller).status
                                 if wasGone ? status != 403 : ![200, 403].contains(status) { return false }
                             }
@@ -37,7 +43,7 @@ import WebClient
                     group.addTask {
                         let gone = try await live.authorization(
                             "DELETE", Self.service, "roleAssignments/\(name)", by: live.owner)
-                        isGone.withLock { $0 = true }
+                        isGone.set(true)
                         return gone.status == 200
                     }
                     for try await holds in group { #expect(holds) }

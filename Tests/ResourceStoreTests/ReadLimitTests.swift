@@ -36,7 +36,7 @@ import Testing
             }
             // The connection is as good as before.
             for _ in 0..<20 {
-                let count = try await store.read { try $0.count(ListQuery(kind: "groups")) }
+                let count = try await store.read(isOurs: true) { try $0.count(ListQuery(kind: "groups")) }
                 #expect(count == 20)
             }
         }
@@ -49,7 +49,7 @@ import Testing
                     while true { _ = try reader.get(ResourceID(path: "/groups/g")) }
                 }
             }
-            let exists = try await store.read { try $0.exists(ResourceID(path: "/groups/g")) }
+            let exists = try await store.read(isOurs: true) { try $0.exists(ResourceID(path: "/groups/g")) }
             #expect(!exists)
         }
     }

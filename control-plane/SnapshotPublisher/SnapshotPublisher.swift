@@ -143,9 +143,7 @@ package actor SnapshotPublisher {
         }
         if !kept.isEmpty {
             // Whatever was published last stays behind: a version of its own for what is built now.
-            _ = try await store.write(by: .controller) { writer in
-                try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
-            }
+            try await makeVersion("system:republish")
         }
         try await publish(all: true)
     }
@@ -190,6 +188,15 @@ package actor SnapshotPublisher {
         try await body()
     }
 
+    /// A revision that changes no resource, with a row of the audit that says why (must-hold G62).
+    private func makeVersion(_ action: String) async throws {
+        let resource = "\(context.serviceID)/gatehouse/snapshots"
+        _ = try await store.write(by: .controller) { writer in
+            try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
+            try writer.audit(action: action, resource: resource, outcome: "Succeeded")
+        }
+    }
+
     /// A new data key, and with it a new root of a new version, which comes back: a node was revoked.
     @discardableResult
     package func replaceDataKey() async throws -> Revision {
@@ -197,9 +204,7 @@ package actor SnapshotPublisher {
             keyring = try await keyring.replacingDataKey(store, context)
             secretsPlain = nil
             CrashPoint.publishDataKeyReplaced.pass()
-            _ = try await store.write(by: .controller) { writer in
-                try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
-            }
+            try await makeVersion("system:replaceDataKey")
             try await publish(all: false)
         }
         return basis.version

@@ -208,7 +208,8 @@ package enum Policies {
             guard let id = try reader.holder(of: name.lowercased(), in: "namedValues.displayName"),
                 let row = try reader.get(id), row.properties["displayName"]?.text == name
             else { continue }
-            values[name] = try context.flatMap { try NamedValues.value(of: row, reader, $0) } ?? "x"
+            // A text that can't be opened is that named value's fault alone (must-hold G57).
+            values[name] = (try? context.flatMap { try NamedValues.value(of: row, reader, $0) }) ?? "x"
         }
         let names = { (kind: String) in Set(try reader.list(ListQuery(kind: kind)).map { $0.name.lowercased() }) }
         let backends = all.contains { $0.contains("backend-id") } ? try names("backends") : []

@@ -71,6 +71,9 @@ struct Serve: AsyncParsableCommand {
     var outboundAllow = ""
     @Flag(help: "Start a copied directory: the original is gone for good. Takes a new ledger.") var adopt = false
 
+    /// A connection that asks nothing for so long is closed.
+    private static let idleMax = TimeAmount.minutes(3)
+
     func run() async throws {
         var noCore = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &noCore)
@@ -83,8 +86,7 @@ struct Serve: AsyncParsableCommand {
         defer { close(lock) }
         try management.expectFree("--management")
         try nodes.expectFree("--nodes")
-        var logger = Logger(label: "gatehouse-controller")
-        logger.logLevel = .info
+        let logger = Logger(label: "gatehouse-controller") { JSONLogHandler(label: $0) }
         let parts = try await ControllerParts.make(
             place, settings, publicURL: try url(), adopt: adopt, fetch: try fetcher(), logger: logger)
         try await serve(parts, logger)
@@ -110,15 +112,19 @@ struct Serve: AsyncParsableCommand {
                     .wrongArguments, "--outbound-allow: '\(text)' is no address range; write 10.0.0.0/8 or fd00::/8")
             }
         }
+        let own = Set([management.port, nodes.port].map { UInt16(clamping: $0) })
         let client = try WebClient(
-            WebClientOptions(reach: ReachableAddresses(allowing: ranges), allowsPlainText: true))
+            WebClientOptions(
+                reach: ReachableAddresses(allowing: ranges, refusingPorts: own, publicPorts: Fetching.ports),
+                allowsPlainText: true))
         return { url, bytesMax in try await Fetching.fetch(url, bytesMax: bytesMax, client) }
     }
 
     private func serve(_ parts: ControllerParts, _ logger: Logger) async throws {
         let managementServer = Application(
             responder: ManagementResponder(management: parts.management),
-            server: try .tls(.http1(), tlsConfiguration: parts.managementTLS),
+            server: try .tls(
+                .http1(configuration: .init(idleTimeout: Self.idleMax)), tlsConfiguration: parts.managementTLS),
             configuration: .init(address: .hostname(management.host, port: management.port), serverName: nil),
             logger: logger)
         let nodeServer = try NodeServer.application(

@@ -12,10 +12,15 @@ package final class ResourceStore: Sendable {
     private let commits: CommitQueue
     private let watchers = Mutex<[UInt64: AsyncStream<Revision>.Continuation]>([:])
     private let watcherNumber = Atomic<UInt64>(0)
+    private let readMax: Duration
+    /// How long a read may last.
+    package static let readMax = Duration.seconds(5)
 
     /// Opens the database at `path`, and makes it and brings its tables up to date where needed.
+    /// `readMax` is how long a read may last (must-hold G47): it keeps the WAL from being emptied.
     /// - Throws: `StoreFailure`.
-    package init(path: String) throws {
+    package init(path: String, readMax: Duration = ResourceStore.readMax) throws {
+        self.readMax = readMax
         var configuration = Configuration()
         configuration.journalMode = .wal
         configuration.foreignKeysEnabled = true
@@ -37,6 +42,7 @@ package final class ResourceStore: Sendable {
     /// Opens the database at `path` for reading alone, as it is, also while a controller serves from it.
     /// - Throws: `StoreFailure`.
     package init(reading path: String) throws {
+        readMax = Self.readMax
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
@@ -48,14 +54,31 @@ package final class ResourceStore: Sendable {
         }
     }
 
+    /// Where the database is.
+    package var path: String { pool.path }
+
     /// The newest revision; 0 before the first commit.
     package var revision: Revision { commits.revision }
 
-    /// Runs `body` on one consistent state of the database.
-    package func read<Value: Sendable>(_ body: @escaping @Sendable (StoreReader) throws -> Value) async throws -> Value
-    {
+    /// Runs `body` on one consistent state of the database. A read that lasts too long is interrupted; one that the
+    /// controller makes for itself (`isOurs`) may last as long as it needs.
+    package func read<Value: Sendable>(
+        isOurs: Bool = false, _ body: @escaping @Sendable (StoreReader) throws -> Value
+    ) async throws -> Value {
+        let (pool, limit) = (pool, isOurs ? .seconds(600) : readMax)
         do {
-            return try await pool.read { db in try body(StoreReader(db: db)) }
+            return try await withThrowingTaskGroup(of: Value?.self) { group in
+                group.addTask { try await pool.read { db in try body(StoreReader(db: db)) } }
+                group.addTask {
+                    try await Task.sleep(for: limit)
+                    return nil
+                }
+                defer { group.cancelAll() }
+                guard let value = try await group.next() ?? nil else {
+                    throw StoreFailure(reason: .busy, description: "a read lasted longer than \(limit)")
+                }
+                return value
+            }
         } catch let error as DatabaseError {
             throw StoreFailure(error)
         }

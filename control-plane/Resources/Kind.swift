@@ -40,6 +40,8 @@ package struct Viewing: Sendable {
     package var policyFormat: String?
     /// `expandGroups=true` of products and users.
     package var expandsGroups = false
+    /// Whether the caller may read a resource of another kind, which this answer would show along (must-hold G20).
+    package var maySee: @Sendable (_ kind: String, _ id: ResourceID) -> Bool = { _, _ in true }
 
     package init(
         answer: Answer, maySeeSecrets: Bool = false, mayWrite: Bool = false, policyFormat: String? = nil

@@ -67,9 +67,20 @@ package struct ResourceContext: Sendable {
     /// The field's text; nil where nothing is sealed there.
     /// - Throws: where the key does not open it.
     package func secret(_ id: ResourceID, _ field: String, _ reader: StoreReader) throws -> String? {
-        guard let secret = try reader.secret(id, field) else { return nil }
-        let bytes = try sealing.open(
-            SealedBytes(keyID: secret.keyID, bytes: secret.bytes), associatedData: associatedData(id, field))
-        return String(decoding: bytes, as: UTF8.self)
+        try reader.secret(id, field).map { try open($0, of: id, field) }
+    }
+
+    /// - Throws: `Refusal` SecretUnreadable that names the resource, where the key does not open it there: another key
+    ///   sealed it, a bit of it has changed, or it was moved here from another row (must-hold G57).
+    package func open(_ secret: SealedSecret, of id: ResourceID, _ field: String) throws -> String {
+        do {
+            let bytes = try sealing.open(
+                SealedBytes(keyID: secret.keyID, bytes: secret.bytes), associatedData: associatedData(id, field))
+            return String(decoding: bytes, as: UTF8.self)
+        } catch {
+            throw Refusal(
+                .secretUnreadable, "The secret '\(field)' of '\(armID(id))' can't be opened as it is stored.",
+                cause: "\(error)")
+        }
     }
 }

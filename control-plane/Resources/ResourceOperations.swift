@@ -137,7 +137,8 @@ package enum ResourceOperations {
         let writer = draft.writer
         var touches = false
         for (field, value) in draft.secrets {
-            let held = former == nil ? nil : try draft.context.secret(draft.id, field, draft.reader)
+            // What can't be opened any more is replaced.
+            let held = former == nil ? nil : (try? draft.context.secret(draft.id, field, draft.reader)) ?? nil
             if held != value.text { touches = true }
         }
         let resource = try writer.put(

@@ -89,7 +89,7 @@ package actor SnapshotPublisher {
     package func blobs(_ hashes: [String], for gateway: String, bytesMax: Int) async throws -> [String: [UInt8]] {
         let gateway = gateway.lowercased()
         let allowed = hashes.filter { named.mayHave($0, gateway: gateway) }
-        return try await store.read { reader in
+        return try await store.read(isOurs: true) { reader in
             var found: [String: [UInt8]] = [:]
             var size = 0
             for hash in allowed where size < bytesMax && found[hash] == nil {
@@ -135,7 +135,7 @@ package actor SnapshotPublisher {
             }
             return
         }
-        let kept = try await store.read { reader in
+        let kept = try await store.read(isOurs: true) { reader in
             try reader.list(ListQuery(kind: "gateways")).flatMap { try reader.snapshots(gateway: $0.name, limit: 1) }
         }
         for record in kept {
@@ -143,9 +143,7 @@ package actor SnapshotPublisher {
         }
         if !kept.isEmpty {
             // Whatever was published last stays behind: a version of its own for what is built now.
-            _ = try await store.write(by: .controller) { writer in
-                try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
-            }
+            try await makeVersion("system:republish")
         }
         try await publish(all: true)
     }
@@ -172,6 +170,10 @@ package actor SnapshotPublisher {
             } catch let failure as StoreFailure {
                 self.failure = failure
                 try await Task.sleep(for: Self.retryAfter)
+            } catch let error where !(error is CancellationError) {
+                // A secret that can't be opened (must-hold G57): nodes keep their last version until it is mended.
+                self.failure = StoreFailure(reason: .broken, description: "\(error)")
+                try await Task.sleep(for: Self.retryAfter)
             }
         }
     }
@@ -186,6 +188,15 @@ package actor SnapshotPublisher {
         try await body()
     }
 
+    /// A revision that changes no resource, with a row of the audit that says why (must-hold G62).
+    private func makeVersion(_ action: String) async throws {
+        let resource = "\(context.serviceID)/gatehouse/snapshots"
+        _ = try await store.write(by: .controller) { writer in
+            try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
+            try writer.audit(action: action, resource: resource, outcome: "Succeeded")
+        }
+    }
+
     /// A new data key, and with it a new root of a new version, which comes back: a node was revoked.
     @discardableResult
     package func replaceDataKey() async throws -> Revision {
@@ -193,9 +204,7 @@ package actor SnapshotPublisher {
             keyring = try await keyring.replacingDataKey(store, context)
             secretsPlain = nil
             CrashPoint.publishDataKeyReplaced.pass()
-            _ = try await store.write(by: .controller) { writer in
-                try writer.addChange(.service, kind: "snapshots", verb: .put, detail: "")
-            }
+            try await makeVersion("system:replaceDataKey")
             try await publish(all: false)
         }
         return basis.version
@@ -207,7 +216,7 @@ package actor SnapshotPublisher {
         let (context, pepper, basis) = (context, pepper, basis)
         // Secrets that are not sealed with the present key can't be named by a root.
         let needsSecrets = secretsPlain == nil
-        var build = try await store.read { reader in
+        var build = try await store.read(isOurs: true) { reader in
             try SnapshotBuild.make(
                 reader, from: basis, all: all, needsSecrets: needsSecrets, context: context, pepper: pepper)
         }

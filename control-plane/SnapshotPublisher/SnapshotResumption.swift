@@ -22,7 +22,7 @@ struct SnapshotResumption: Sendable {
 
     /// nil where the newest revision was not published, under other keys, in a former format, or its blobs are not there.
     static func find(_ store: ResourceStore, _ keyring: SnapshotKeyring) async throws -> SnapshotResumption? {
-        let found = try await store.read { reader in
+        let found = try await store.read(isOurs: true) { reader in
             // A store whose blobs are not what they should be is one that is published anew.
             do { return try read(reader, keyring) } catch is SnapshotRefusal { return nil }
         }

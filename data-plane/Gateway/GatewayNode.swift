@@ -30,7 +30,7 @@ final class GatewayNode: Sendable {
     /// it can answer.
     static func start(_ settings: ServeSettings) async throws(ExitReason) -> GatewayNode {
         var limits = settings.limits
-        if let warning = try Descriptors.prepare(&limits.engine, loops: settings.loops) { note(warning) }
+        let warning = try Descriptors.prepare(&limits.engine, loops: settings.loops)
         let status = NodeStatus()
         let metrics = GatewayMetrics(loops: settings.loops)
         let plans = PlanHolder()
@@ -38,6 +38,8 @@ final class GatewayNode: Sendable {
         let link = try await NodeLink.open(settings, status: status)
         status.named(link.node)
         let log = try openLog(settings.accessLog, node: link.node)
+        // A start that can't be has one line, its own.
+        if let warning { note(warning) }
         let shared = GatewayShared(
             node: link.node, plans: plans, state: state, meter: link.meter, metrics: metrics, accessLog: log,
             trustedProxies: settings.trustedProxies, limits: settings.limits,

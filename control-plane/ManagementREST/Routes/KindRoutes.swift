@@ -47,6 +47,8 @@ enum KindRoutes {
             ?? false
         let writes = call.holds("Microsoft.ApiManagement/service/\(kind.name)/write", at: id)
         var viewing = Viewing(answer: answer, maySeeSecrets: secrets, mayWrite: writes)
+        let prefix = "Microsoft.ApiManagement/service/"
+        viewing.maySee = { kind, id in call.holds("\(prefix)\(kind)/read", at: id) }
         viewing.expandsGroups = call.option("expandGroups")?.lowercased() == "true"
         let read = "Microsoft.ApiManagement/service/groups/read"
         if viewing.expandsGroups, !call.holds(read, at: .service) {
@@ -107,9 +109,11 @@ enum KindRoutes {
         let context = call.context
         let written = try await call.write { [request] writer in
             let result = try ResourceOperations.put(kind, request, in: writer, context: context)
-            return result
+            return (result, try dropAssignments(of: writer, call))
         }
-        return try await answer(kind, call, written.value, .put(isNew: written.value.isNew), revision: written.revision)
+        let (result, dropped) = written.value
+        if dropped { try call.management.access.reload() }
+        return try await answer(kind, call, result, .put(isNew: result.isNew), revision: written.revision)
     }
 
     private static func patch(_ kind: Kind, _ call: RouteCall) async throws -> Answer {
@@ -179,15 +183,7 @@ enum KindRoutes {
         let written = try await call.write { writer in
             let isGone = try ResourceOperations.delete(
                 kind, id, condition: condition, query: query, in: writer, context: context)
-            guard isGone else { return (false, false) }
-            // What goes along goes with the assignments at it, too: a product's subscriptions are not below it.
-            var dropped = false
-            for change in try writer.reader.changes(after: writer.revision - 1) where change.verb == .delete {
-                if try AuthorizationStore.dropAssignments(below: context.armID(change.id), in: writer) {
-                    dropped = true
-                }
-            }
-            return (true, dropped)
+            return (isGone, isGone ? try dropAssignments(of: writer, call) : false)
         }
         if written.value.1 { try call.management.access.reload() }
         guard written.value.0 else { return .empty(204) }
@@ -195,6 +191,19 @@ enum KindRoutes {
         var answer = Answer.empty(isLong ? 202 : 200)
         if isLong { answer.headers += longRunning(kind, call, id, written.revision, hasResult: false) }
         return await call.finished(answer, revision: written.revision)
+    }
+
+    /// Whatever this transaction deletes goes with the role assignments at it (must-hold G36): a product's subscriptions
+    /// are not below it, and an import drops operations.
+    private static func dropAssignments(of writer: StoreWriter, _ call: RouteCall) throws -> Bool {
+        guard writer.hasChanged else { return false }
+        var dropped = false
+        for change in try writer.reader.changes(after: writer.revision - 1) where change.verb == .delete {
+            if try AuthorizationStore.dropAssignments(below: call.context.armID(change.id), in: writer) {
+                dropped = true
+            }
+        }
+        return dropped
     }
 
     private static func list(_ kind: Kind, _ call: RouteCall) async throws -> Answer {

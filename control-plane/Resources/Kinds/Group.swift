@@ -86,7 +86,9 @@ package enum Groups {
     /// A group inside an answer's `groups`.
     static func summary(_ name: String, _ shown: Shown) throws -> JSONValue? {
         let id = ResourceID(path: "/groups/\(name)")
-        guard let group = try shown.reader.get(id), let members = group.properties.members else { return nil }
+        guard let group = try shown.reader.get(id), let members = group.properties.members,
+            shown.viewing.maySee("groups", id)
+        else { return nil }
         return .object(
             JSONObject([
                 ("id", .string(shown.context.armID(group.id))), ("name", members["displayName"] ?? .null),

@@ -52,7 +52,7 @@ extension Kind {
     /// Fact 41: the answer of PUT has the owner whole.
     private static func showOwner(_ shown: inout Shown) throws {
         guard let path = shown.resource.properties["ownerId"]?.text,
-            let user = try shown.reader.get(ResourceID(path: path))
+            let user = try shown.reader.get(ResourceID(path: path)), shown.viewing.maySee("users", user.id)
         else { return }
         var owner = Kind.userProperties.shown(user.properties.members ?? JSONObject())
         owner["id"] = .string(shown.context.armID(user.id))
@@ -146,8 +146,10 @@ extension Kind {
                 draft.refuse("properties.\(field)", "'properties.\(field)' can't be taken away; regenerate it instead.")
                 continue
             }
-            let kept = draft.isNew ? nil : try draft.context.secret(draft.id, field, draft.reader)
-            let key = draft.secrets[field]?.text ?? kept ?? SubscriptionKeys.generate()
+            let given = draft.secrets[field]?.text
+            let kept =
+                given != nil || draft.isNew ? nil : try draft.context.secret(draft.id, field, draft.reader)
+            let key = given ?? kept ?? SubscriptionKeys.generate()
             keys[field] = key
             draft.secrets[field] = .string(key)
         }

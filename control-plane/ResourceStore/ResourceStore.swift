@@ -67,10 +67,17 @@ package final class ResourceStore: Sendable {
     ) async throws -> Value {
         let (pool, limit) = (pool, isOurs ? .seconds(600) : readMax)
         do {
+            let span = ReadSpan()
             return try await withThrowingTaskGroup(of: Value?.self) { group in
-                group.addTask { try await pool.read { db in try body(StoreReader(db: db)) } }
                 group.addTask {
-                    try await Task.sleep(for: limit)
+                    try await pool.read { db in
+                        span.begin()
+                        defer { span.end() }
+                        return try body(StoreReader(db: db))
+                    }
+                }
+                group.addTask {
+                    while let left = span.left(of: limit) { try await Task.sleep(for: left) }
                     return nil
                 }
                 defer { group.cancelAll() }

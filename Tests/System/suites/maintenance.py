@@ -231,7 +231,7 @@ def test_H48_a_copy_starts_only_when_adopted_and_counts_into_another_ledger(_):
         copy.start()
 
 
-def test_rekey_seals_every_secret_anew_and_a_kill_at_each_step_leaves_a_directory_that_starts(_):
+def test_G58_rekey_seals_every_secret_anew_and_a_kill_at_each_step_leaves_a_directory_that_starts(_):
     with lone() as one:
         cluster = one.start()
         fill(cluster)
@@ -262,7 +262,7 @@ def test_rekey_seals_every_secret_anew_and_a_kill_at_each_step_leaves_a_director
         assert "key-encryption key" in one.refusal()
 
 
-def test_audit_verify_finds_a_row_that_was_changed_or_taken_out(_):
+def test_G63_audit_verify_finds_a_row_that_was_changed_or_taken_out(_):
     with lone() as one:
         fill(one.start())
         assert controller("audit", "verify", "--directory", one.directory)[:2] == (0, "The audit is whole.\n")

@@ -68,6 +68,7 @@ let shared: [Target] = [
     room("JSONWebTokens", in: "Sources", uses: "Cryptography", "JSONDocuments", "CJWT"),
     room("WebClient", in: "Sources", uses: "CCurl"),
     room("JSONDocuments", in: "Sources"),
+    room("CrashPoints", in: "Sources"),
     room("PolicyExpressions", in: "Sources"),
     room("PolicyLanguage", in: "Sources", uses: "PolicyExpressions"),
     room("GatewayConfiguration", in: "Sources", uses: "Cryptography", "PolicyLanguage", "JSONDocuments"),
@@ -78,7 +79,7 @@ let shared: [Target] = [
 ]
 
 let controlPlane: [Target] = [
-    room("ResourceStore", in: "control-plane", uses: "JSONDocuments", "Cryptography", grdb),
+    room("ResourceStore", in: "control-plane", uses: "JSONDocuments", "Cryptography", "CrashPoints", grdb),
     room("ApiImport", in: "control-plane", uses: "JSONDocuments", yams),
     room("AccessControl", in: "control-plane", uses: "ResourceStore", "JSONWebTokens", "Cryptography", "JSONDocuments"),
     room(
@@ -91,11 +92,12 @@ let controlPlane: [Target] = [
     room(
         "SnapshotPublisher", in: "control-plane",
         uses: "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography",
-        "ApiImport", "PolicyLanguage", "JSONDocuments"),
+        "ApiImport", "PolicyLanguage", "JSONDocuments", "CrashPoints"),
     room(
         "NodeService", in: "control-plane",
         uses: "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
-        "ResourceStore", "Cryptography", hummingbird, hummingbirdTLS, logging, httpTypes, nioCore, nioSSL),
+        "ResourceStore", "Cryptography", "CrashPoints", hummingbird, hummingbirdTLS, logging, httpTypes, nioCore, nioSSL
+    ),
     room(
         "ManagementREST", in: "control-plane",
         uses: "Resources", "ResourceStore", "AccessControl", "ApiImport", "PolicyLanguage", "CredentialManager",
@@ -105,24 +107,25 @@ let controlPlane: [Target] = [
         "gatehouse-controller", in: "control-plane", folder: "Controller",
         uses: "ResourceStore", "ApiImport", "AccessControl", "Resources", "CredentialManager", "UsageReports",
         "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography", "JSONWebTokens",
-        "WebClient", "JSONDocuments", argumentParser, serviceLifecycle, hummingbird, hummingbirdTLS, unixSignals,
+        "WebClient", "JSONDocuments", "CrashPoints", "CLinux", argumentParser, serviceLifecycle, hummingbird,
+        hummingbirdTLS, unixSignals,
         "PolicyLanguage", logging, nioCore,
         nioSSL),
 ]
 
 let dataPlane: [Target] = [
-    room("HTTPEngine", in: "data-plane", uses: "CLinux", "COpenSSL", "CNghttp2", "Cryptography"),
+    room("HTTPEngine", in: "data-plane", uses: "CLinux", "COpenSSL", "CNghttp2"),
     room("RequestRouting", in: "data-plane", uses: "GatewayConfiguration"),
     room("BackendCalls", in: "data-plane", uses: "HTTPEngine", "GatewayConfiguration"),
     room("Admission", in: "data-plane", uses: "GatewayConfiguration", "Cryptography"),
-    room("UsageMeter", in: "data-plane", uses: "ClusterProtocol", "CLinux"),
+    room("UsageMeter", in: "data-plane", uses: "ClusterProtocol", "CLinux", "CrashPoints"),
     room(
         "PolicyRuntime", in: "data-plane",
         uses: "PolicyLanguage", "PolicyExpressions", "GatewayConfiguration", "HTTPEngine", "BackendCalls",
         "JSONWebTokens", "Cryptography"),
     room(
         "NodeAgent", in: "data-plane",
-        uses: "ClusterProtocol", "GatewayConfiguration", "WebClient", "Cryptography"),
+        uses: "ClusterProtocol", "GatewayConfiguration", "WebClient", "Cryptography", "CrashPoints"),
     executable(
         "gatehouse-gateway", in: "data-plane", folder: "Gateway",
         uses: "HTTPEngine", "RequestRouting", "BackendCalls", "Admission", "UsageMeter", "PolicyRuntime", "NodeAgent",
@@ -139,6 +142,7 @@ let testTargets: [Target] = [
     tests(of: "JSONWebTokens", uses: "CJWT"),
     tests(of: "WebClient"),
     tests(of: "JSONDocuments"),
+    tests(of: "CrashPoints"),
     tests(of: "PolicyExpressions"),
     tests(of: "PolicyLanguage"),
     tests(of: "GatewayConfiguration"),
@@ -173,7 +177,8 @@ let testTargets: [Target] = [
 // The fuzzers are built from the same files as FuzzTests, in its place: `ops/fuzz` sets GATEHOUSE_FUZZ.
 let fuzzed: [Target.Dependency] = [
     "HTTPEngine", "RequestRouting", "Admission", "UsageMeter", "PolicyRuntime", "NodeAgent", "GatewayConfiguration",
-    "ClusterProtocol", "PolicyLanguage", "Cryptography", "JSONWebTokens", "JSONDocuments", "ApiImport", yams,
+    "ClusterProtocol", "PolicyLanguage", "Cryptography", "JSONWebTokens", "JSONDocuments", "ApiImport", "Resources",
+    "ResourceStore", "NodeService", "ManagementREST", yams,
 ]
 
 let fuzzing = Context.environment["GATEHOUSE_FUZZ"] != nil
@@ -189,6 +194,10 @@ let fuzzTargets: [Target] =
             name: "FuzzTests", dependencies: fuzzed, path: "Tests/FuzzTests", exclude: ["LibFuzzer"],
             swiftSettings: settings)
     ]
+
+// `ops/sanitize` builds the suites that it runs and what they need, no more.
+let chosenSuites = Context.environment["GATEHOUSE_SUITES"].map { $0.split(separator: " ").map(String.init) }
+let suites = (testTargets + (fuzzing ? [] : fuzzTargets)).filter { chosenSuites?.contains($0.name) ?? true }
 
 let package = Package(
     name: "gatehouse",
@@ -211,7 +220,7 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
     ],
-    targets: systemLibraries + shared + controlPlane + dataPlane + (fuzzing ? [] : testTargets) + fuzzTargets,
+    targets: systemLibraries + shared + controlPlane + dataPlane + (fuzzing ? fuzzTargets : suites),
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )

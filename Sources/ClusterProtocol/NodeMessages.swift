@@ -1,3 +1,5 @@
+package import GatewayConfiguration
+
 // The messages between a node and its controller, all JSON below {nodeUrl}/node/v1/ (contract-details.md section 3).
 
 /// POST enrol, with `Authorization: GatewayKey {gateway}&{expiry}&{signature}`.
@@ -67,11 +69,14 @@ package struct SnapshotEvent: Codable, Hashable, Sendable {
     /// The data key that the root names, sealed to this node's X25519 key by HPKE (info
     /// `gatehouse snapshot data key v1`): encapsulated key (32 bytes) and ciphertext, base64.
     package var sealedDataKey: String
+    /// What changed since the root that this stream gave before; nil where that is not known, or is too much to tell.
+    package var update: SnapshotUpdate?
 
-    package init(root: String, signature: String, sealedDataKey: String) {
+    package init(root: String, signature: String, sealedDataKey: String, update: SnapshotUpdate? = nil) {
         self.root = root
         self.signature = signature
         self.sealedDataKey = sealedDataKey
+        self.update = update
     }
 }
 

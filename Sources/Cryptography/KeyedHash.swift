@@ -61,6 +61,9 @@ package struct KeyedHashValue: Hashable, Sendable, CustomStringConvertible {
         self.init(words: (word(0), word(1), word(2), word(3)))
     }
 
+    /// The first 8 bytes as a number: in the order of the hashes.
+    package var prefix: UInt64 { first }
+
     package var bytes: [UInt8] {
         [first, second, third, fourth].flatMap { word in
             (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
@@ -69,6 +72,12 @@ package struct KeyedHashValue: Hashable, Sendable, CustomStringConvertible {
 
     /// 64 hexadecimal digits, lower case.
     package var description: String { Hexadecimal.encode(bytes) }
+}
+
+extension KeyedHashValue: Comparable {
+    package static func < (left: KeyedHashValue, right: KeyedHashValue) -> Bool {
+        (left.first, left.second, left.third, left.fourth) < (right.first, right.second, right.third, right.fourth)
+    }
 }
 
 /// Base 16.

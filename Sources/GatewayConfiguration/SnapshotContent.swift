@@ -25,7 +25,7 @@ package struct ServiceConfiguration: Codable, Hashable, Sendable {
     }
 }
 
-/// Blob `apis/{name}`: one revision of one API with its operations.
+/// An entry of the tree `apis`: one revision of one API with its operations.
 package struct ApiConfiguration: Codable, Hashable, Sendable {
     /// How a version of a version set is told from its siblings.
     package struct Version: Codable, Hashable, Sendable {
@@ -131,7 +131,7 @@ package struct ResponseDefinition: Codable, Hashable, Sendable {
     }
 }
 
-/// Blob `products/{name}`.
+/// An entry of the tree `products`.
 package struct ProductConfiguration: Codable, Hashable, Sendable {
     package var name: String
     package var displayName: String
@@ -151,8 +151,8 @@ package struct ProductConfiguration: Codable, Hashable, Sendable {
     }
 }
 
-/// One key of a subscription; a subscription has two.
-package struct SubscriptionKeyEntry: Codable, Hashable, Sendable {
+/// What a key of a subscription opens, by the key's hash; a subscription has two.
+package struct SubscriptionKey: Codable, Hashable, Sendable {
     /// What a subscription opens, by names without path.
     package enum Scope: Codable, Hashable, Sendable {
         /// `{svc}/` and `{svc}/apis`
@@ -161,8 +161,6 @@ package struct SubscriptionKeyEntry: Codable, Hashable, Sendable {
         case product(String)
     }
 
-    /// HMAC-SHA-256 of the key under the service's pepper, 64 hexadecimal digits.
-    package var keyHash: String
     /// The subscription's name.
     package var subscription: String
     package var displayName: String
@@ -172,10 +170,7 @@ package struct SubscriptionKeyEntry: Codable, Hashable, Sendable {
     /// Whether it opens anything: state active and owner not blocked.
     package var isOpen: Bool
 
-    package init(
-        keyHash: String, subscription: String, displayName: String, scope: Scope, user: String?, isOpen: Bool
-    ) {
-        self.keyHash = keyHash
+    package init(subscription: String, displayName: String, scope: Scope, user: String?, isOpen: Bool) {
         self.subscription = subscription
         self.displayName = displayName
         self.scope = scope

@@ -1,9 +1,10 @@
 // The root of a snapshot: which blobs a version of the configuration consists of, signed over its exact bytes.
 
-/// A snapshot's root (design.md section 5). Its bytes are JSON with sorted keys; the signature is Ed25519 over them.
+/// A snapshot's root (docs/decisions/0008-snapshot-tree.md). Its bytes are JSON with sorted keys; the signature is Ed25519
+/// over them.
 package struct SnapshotRoot: Codable, Hashable, Sendable {
-    /// The only format so far. A node refuses a root of another.
-    package static let currentFormat = 1
+    /// 1 named every blob. A node refuses a root of another format than this.
+    package static let currentFormat = 2
 
     package var format: Int
     /// ARM id of the service, as created.
@@ -24,10 +25,12 @@ package struct SnapshotRoot: Codable, Hashable, Sendable {
     package var auditHead: String
     /// Name → content. Names: see `BlobName`.
     package var blobs: [String: BlobReference]
+    /// Name → top node; an empty tree is left out. Names: see `TreeName`.
+    package var trees: [String: TreeReference]
 
     package init(
         service: String, gateway: String, version: Int64, created: String, previous: String?, signingKey: String,
-        dataKey: String, auditHead: String, blobs: [String: BlobReference]
+        dataKey: String, auditHead: String, blobs: [String: BlobReference], trees: [String: TreeReference]
     ) {
         format = Self.currentFormat
         self.service = service
@@ -39,6 +42,7 @@ package struct SnapshotRoot: Codable, Hashable, Sendable {
         self.dataKey = dataKey
         self.auditHead = auditHead
         self.blobs = blobs
+        self.trees = trees
     }
 }
 
@@ -83,10 +87,18 @@ package enum BlobName {
     /// `SnapshotSecrets`, sealed with the root's data key (AES-256-GCM: 12 bytes nonce, ciphertext, 16 bytes tag;
     /// associated data is `secrets`)
     package static let secrets = "secrets"
-    /// Prefix of `ApiConfiguration`; the rest is the API's name with its revision (`apis/echo;rev=2`)
+
+    package static let all = [service, backends, certificates, namedValues, fragments, secrets]
+}
+
+/// Names of trees in a root.
+package enum TreeName {
+    /// `ApiConfiguration`s by name with revision (`echo`, `echo;rev=2`)
     package static let apis = "apis/"
-    /// Prefix of `ProductConfiguration`
+    /// `ProductConfiguration`s by name
     package static let products = "products/"
-    /// Prefix of `[SubscriptionKeyEntry]`; the rest is the first byte of the key's hash in hexadecimal
+    /// `SubscriptionKey`s by the key's hash
     package static let subscriptions = "subscriptions/"
+
+    package static let all = [apis, products, subscriptions]
 }

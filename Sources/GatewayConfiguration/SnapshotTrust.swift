@@ -42,14 +42,24 @@ package enum SnapshotRefusal: Error, Hashable, Sendable, CustomStringConvertible
 
 /// Bounds of a snapshot.
 package enum SnapshotBounds {
-    package static let rootBytesMax = 16 << 20
-    package static let blobsMax = 100_000
+    package static let rootBytesMax = 1 << 20
+    /// Entries of all trees together.
+    package static let entriesMax = 10_000_000
     /// Greatest version: what every reader of JSON keeps.
     package static let versionMax: Int64 = 1 << 53 - 1
     package static let blobBytesMax = 64 << 20
-    package static let totalBytesMax = 512 << 20
+    package static let treeNodeBytesMax = 1 << 20
+    /// What a root names itself: blobs and trees, each.
+    package static let namesMax = 100
+    package static let totalBytesMax = 2 << 30
     package static let nameScalarsMax = 300
     package static let depthMax = 64
+
+    /// Whether `name` can be a name in a tree.
+    static func isName(_ name: String) -> Bool {
+        (1...nameScalarsMax).contains(name.unicodeScalars.count) && !name.contains("..")
+            && !name.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7f }
+    }
 }
 
 extension SnapshotRoot {
@@ -103,8 +113,10 @@ package struct VerifiedRoot: Hashable, Sendable {
         guard let version = document["version"]?.integer, (1...SnapshotBounds.versionMax).contains(version) else {
             throw .badFormat("version")
         }
-        guard let blobs = document["blobs"]?.members, blobs.count <= SnapshotBounds.blobsMax else {
-            throw .badFormat("blobs")
+        for member in ["blobs", "trees"] {
+            guard let names = document[member]?.members, names.count <= SnapshotBounds.namesMax else {
+                throw .badFormat(member)
+            }
         }
         let root: SnapshotRoot
         do {
@@ -113,17 +125,22 @@ package struct VerifiedRoot: Hashable, Sendable {
             if case .unknown(_, let path) = error { throw .badFormat(path) }
             throw error
         }
+        var entries = 0
         var total = 0
         for (name, blob) in root.blobs {
-            guard (1...SnapshotBounds.nameScalarsMax).contains(name.unicodeScalars.count), !name.contains(".."),
-                !name.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7f })
-            else { throw .badFormat("blobs") }
-            guard blob.sha256.utf8.count == 64, blob.sha256 == blob.sha256.lowercased(),
-                Hexadecimal.decode(blob.sha256) != nil, (0...SnapshotBounds.blobBytesMax).contains(blob.size)
-            else { throw .badFormat("blobs/\(name)") }
+            guard SnapshotBounds.isName(name) else { throw .badFormat("blobs") }
+            guard blob.isSound else { throw .badFormat("blobs/\(name)") }
             total += blob.size
         }
-        guard total <= SnapshotBounds.totalBytesMax else { throw .badFormat("blobs") }
+        for (name, tree) in root.trees {
+            guard SnapshotBounds.isName(name) else { throw .badFormat("trees") }
+            guard tree.isSound else { throw .badFormat("trees/\(name)") }
+            entries += tree.count
+            total += tree.total
+        }
+        guard entries <= SnapshotBounds.entriesMax, total <= SnapshotBounds.totalBytesMax else {
+            throw .badFormat("trees")
+        }
         return root
     }
 }

@@ -38,6 +38,9 @@ package enum JSONReader {
 }
 
 private struct Reader {
+    /// No number that means anything is longer.
+    static let numeralMax = 1000
+
     let bytes: [UInt8]
     let depthMax: Int
     var valuesLeft: Int
@@ -174,6 +177,9 @@ private struct Reader {
             isInteger = false
             if current == UInt8(ascii: "+") || current == UInt8(ascii: "-") { position += 1 }
             guard digits() > 0 else { throw fault("Digits are expected in the exponent.") }
+        }
+        guard position - start <= Self.numeralMax else {
+            throw fault("A number of more than \(Self.numeralMax) characters.", at: start)
         }
         let text = String(decoding: bytes[start..<position], as: UTF8.self)
         if isInteger, text != "-0", let value = Int64(text) { return .int(value) }

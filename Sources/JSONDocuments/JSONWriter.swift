@@ -29,7 +29,7 @@ extension JSONValue {
             bytes.append(UInt8(ascii: "]"))
         case .object(let members):
             bytes.append(UInt8(ascii: "{"))
-            for (index, name) in (sorted ? members.names.sorted() : members.names).enumerated() {
+            for (index, name) in (sorted ? members.names.sorted(by: precedes) : members.names).enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
                 Self.write(name, into: &bytes)
                 bytes.append(UInt8(ascii: ":"))
@@ -38,6 +38,9 @@ extension JSONValue {
             bytes.append(UInt8(ascii: "}"))
         }
     }
+
+    /// By bytes: names that look alike have an order, too.
+    private func precedes(_ one: String, _ other: String) -> Bool { one.utf8.lexicographicallyPrecedes(other.utf8) }
 
     private static func write(_ text: String, into bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))

@@ -81,19 +81,22 @@ package struct ElementDeclaration: Sendable {
     package let attributes: [AttributeDeclaration]
     package let text: TextDeclaration?
     package let children: [ElementDeclaration]
+    /// Whether what stands inside are policies, at least one, as in a section.
+    package let holdsPolicies: Bool
     /// What no single field tells: messages of what is wrong. Asked only when every field is right by itself.
     let rules: @Sendable (CheckedPolicy) -> [String]
 
     init(
         _ element: String, count: ClosedRange<Int> = ElementDeclaration.anyNumber,
         attributes: [AttributeDeclaration] = [], text: TextDeclaration? = nil, children: [ElementDeclaration] = [],
-        rules: @escaping @Sendable (CheckedPolicy) -> [String] = { _ in [] }
+        holdsPolicies: Bool = false, rules: @escaping @Sendable (CheckedPolicy) -> [String] = { _ in [] }
     ) {
         self.element = element
         self.count = count
         self.attributes = attributes
         self.text = text
         self.children = children
+        self.holdsPolicies = holdsPolicies
         self.rules = rules
     }
 
@@ -101,7 +104,7 @@ package struct ElementDeclaration: Sendable {
     init(_ policy: PolicyDeclaration, count: ClosedRange<Int> = ElementDeclaration.anyNumber) {
         self.init(
             policy.element, count: count, attributes: policy.attributes + [.id], text: policy.text,
-            children: policy.children, rules: policy.rules)
+            children: policy.children, holdsPolicies: policy.holdsPolicies, rules: policy.rules)
     }
 
     /// More than any document has.
@@ -120,6 +123,8 @@ package struct PolicyDeclaration: Sendable {
     package let attributes: [AttributeDeclaration]
     package let text: TextDeclaration?
     package let children: [ElementDeclaration]
+    /// Whether it is a block: what stands inside are policies, at least one, as in a section.
+    package let holdsPolicies: Bool
     let rules: @Sendable (CheckedPolicy) -> [String]
     /// What is allowed, but opens a hole or does nothing.
     let warnings: @Sendable (CheckedPolicy) -> [String]
@@ -127,7 +132,8 @@ package struct PolicyDeclaration: Sendable {
     init(
         element: String, summary: String, sections: Set<PolicySection>, levels: Set<PolicyLevel> = everyLevel,
         repetition: Repetition = .any, attributes: [AttributeDeclaration] = [], text: TextDeclaration? = nil,
-        children: [ElementDeclaration] = [], rules: @escaping @Sendable (CheckedPolicy) -> [String] = { _ in [] },
+        children: [ElementDeclaration] = [], holdsPolicies: Bool = false,
+        rules: @escaping @Sendable (CheckedPolicy) -> [String] = { _ in [] },
         warnings: @escaping @Sendable (CheckedPolicy) -> [String] = { _ in [] }
     ) {
         self.element = element
@@ -138,6 +144,7 @@ package struct PolicyDeclaration: Sendable {
         self.attributes = attributes
         self.text = text
         self.children = children
+        self.holdsPolicies = holdsPolicies
         self.rules = rules
         self.warnings = warnings
     }

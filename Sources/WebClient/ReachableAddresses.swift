@@ -70,19 +70,25 @@ package struct ReachableAddresses: Sendable {
 
     private let allowed: [AddressRange]
     private let refusedPorts: Set<UInt16>
+    /// Of public addresses; nil is all but the refused.
+    private let publicPorts: Set<UInt16>?
     private let isOpen: Bool
 
-    /// Public addresses and those of `ranges` (which never open the metadata service); never the `ports`, beside those
-    /// of shells and mail.
-    package init(allowing ranges: [AddressRange], refusingPorts ports: Set<UInt16> = []) {
+    /// Public addresses, at `publicPorts` where those are given, and those of `ranges` (which never open the metadata
+    /// service); never the refused `ports`, beside those of shells and mail.
+    package init(
+        allowing ranges: [AddressRange], refusingPorts ports: Set<UInt16> = [], publicPorts: Set<UInt16>? = nil
+    ) {
         allowed = ranges
         refusedPorts = ports.union([22, 23, 25, 465, 587])
+        self.publicPorts = publicPorts
         isOpen = false
     }
 
     private init(isOpen: Bool) {
         allowed = []
         refusedPorts = []
+        publicPorts = nil
         self.isOpen = isOpen
     }
 
@@ -92,7 +98,8 @@ package struct ReachableAddresses: Sendable {
         guard !refusedPorts.contains(port) else { return false }
         let address = Self.embedded(address)
         guard !Self.never.contains(where: { $0.contains(address) }) else { return false }
-        return allowed.contains { $0.contains(address) } || Self.isPublic(address)
+        if allowed.contains(where: { $0.contains(address) }) { return true }
+        return Self.isPublic(address) && publicPorts?.contains(port) != false
     }
 
     /// The IPv4 address that an IPv6 one stands for: mapped, NAT64 and 6to4; others as they are.

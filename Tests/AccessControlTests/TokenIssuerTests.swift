@@ -60,6 +60,29 @@ import Testing
         #expect(issuer.principal(of: token, now: Self.now) == "o")
     }
 
+    @Test func G3_audiences_may_be_a_list_and_claims_have_their_types() throws {
+        let issuer = try Self.issuer()
+        let signer = TokenSigner(key: try SignaturePrivateKey(pem: Self.key.get()), keyID: "k")
+        let seconds = Int64(Self.now.timeIntervalSince1970)
+        func object(_ changes: [(String, JSONValue?)]) throws -> String? {
+            var claims = JSONObject([
+                ("iss", .string(issuer.issuer)), ("aud", .string(Self.audience)), ("oid", "o"),
+                ("nbf", .int(seconds)), ("exp", .int(seconds + 600)),
+            ])
+            for (name, value) in changes { claims[name] = value }
+            return issuer.principal(of: try signer.sign(claims), now: Self.now)
+        }
+        #expect(try object([]) == "o")
+        #expect(try object([("aud", ["https://elsewhere.example", .string(Self.audience)])]) == "o")
+        for aud in [["https://elsewhere.example"], [], [:], nil, 5, [["x": .string(Self.audience)]]] as [JSONValue] {
+            #expect(try object([("aud", aud)]) == nil, "\(aud.encodedText())")
+        }
+        for (name, value) in [
+            ("exp", nil), ("exp", "never"), ("exp", .int(seconds - 301)), ("nbf", .int(seconds + 301)), ("oid", nil),
+            ("oid", 5), ("iss", nil), ("iss", [.string(issuer.issuer)]), ("iss", .string(issuer.issuer + "/")),
+        ] as [(String, JSONValue?)] { #expect(try object([(name, value)]) == nil, "\(name)") }
+    }
+
     @Test func G3_noChangedByteOfATokenHolds() throws {
         let issuer = try Self.issuer()
         let token = try issuer.token(for: Self.principal, audience: Self.audience, now: Self.now)

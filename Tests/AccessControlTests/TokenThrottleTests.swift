@@ -40,6 +40,36 @@ import Testing
         #expect(waits == [60, 120, 240, 480, 900, 900, 900])
     }
 
+    @Test func G5_aSuccessMakesTheNextWaitShortAgainAndForgivesNoGuess() {
+        let throttle = TokenThrottle()
+        var now = 0.0
+        for _ in 0..<4 {
+            Self.fail(throttle, "victim", "192.0.2.1", 10, at: now)
+            now += Double(throttle.wait(client: "victim", address: "192.0.2.1", now: now) ?? 0) + 1
+        }
+        // The guesser has a secret of its own; only the address' next wait is the first one again.
+        throttle.succeeded(client: "own", address: "192.0.2.1")
+        Self.fail(throttle, "other", "192.0.2.1", 10, at: now)
+        #expect(throttle.wait(client: "third", address: "192.0.2.1", now: now) == 60)
+        #expect(throttle.wait(client: "other", address: "192.0.2.1", now: now) == 60)
+        now += 61
+        Self.fail(throttle, "victim", "192.0.2.1", 9, at: now)
+        throttle.succeeded(client: "own", address: "192.0.2.1")
+        Self.fail(throttle, "victim", "192.0.2.1", 1, at: now)
+        #expect(throttle.wait(client: "third", address: "192.0.2.1", now: now) ?? 0 > 0, "what failed still counts")
+        #expect(throttle.wait(client: "victim", address: "192.0.2.1", now: now) == 900)
+    }
+
+    @Test func G5_thoseWhoWaitAreNotForgottenForMany() {
+        let throttle = TokenThrottle()
+        Self.fail(throttle, "c", "192.0.2.1", 10, at: 0)
+        for number in 0..<120_000 {
+            throttle.failed(
+                client: "c", address: "10.\(number >> 16).\(number >> 8 & 255).\(number & 255)", now: 1)
+        }
+        #expect(throttle.wait(client: "c", address: "192.0.2.1", now: 2) == 58)
+    }
+
     @Test func failuresOfFormerMinutesAreForgotten() {
         let throttle = TokenThrottle()
         for minute in 0..<20 { Self.fail(throttle, "c", "192.0.2.1", 9, at: Double(minute) * 61) }

@@ -32,6 +32,7 @@ let walls: [Room] = [
     room("Sources/JSONWebTokens", uses: ["Cryptography", "JSONDocuments", "CJWT"]),
     room("Sources/WebClient", uses: ["CCurl"], system: ["Dispatch", "Glibc", "Synchronization"], unsafe: true),
     room("Sources/JSONDocuments", pure: true),
+    room("Sources/CrashPoints", system: ["Glibc", "Synchronization"]),
     room("Sources/PolicyExpressions", pure: true),
     room("Sources/PolicyLanguage", uses: ["PolicyExpressions"], pure: true),
     room("Sources/GatewayConfiguration", uses: ["Cryptography", "PolicyLanguage", "JSONDocuments"]),
@@ -41,7 +42,9 @@ let walls: [Room] = [
         ["PolicyLanguage", "PolicyExpressions", "WebClient", "ArgumentParser"]),
 
     // control-plane: the controller
-    room("control-plane/ResourceStore", uses: ["JSONDocuments", "Cryptography", "GRDB"], system: ["Synchronization"]),
+    room(
+        "control-plane/ResourceStore", uses: ["JSONDocuments", "Cryptography", "CrashPoints", "GRDB"],
+        system: ["Synchronization"]),
     room("control-plane/ApiImport", uses: ["JSONDocuments", "Yams"]),
     room(
         "control-plane/AccessControl", uses: ["ResourceStore", "JSONWebTokens", "Cryptography", "JSONDocuments"],
@@ -56,14 +59,14 @@ let walls: [Room] = [
         uses: [
             "Resources", "ResourceStore", "GatewayConfiguration", "CredentialManager", "Cryptography", "ApiImport",
             "PolicyLanguage",
-            "JSONDocuments",
+            "JSONDocuments", "CrashPoints",
         ], system: ["Synchronization"]),
     room(
         "control-plane/NodeService",
         uses: [
             "ClusterProtocol", "GatewayConfiguration", "SnapshotPublisher", "UsageReports", "CredentialManager",
             "ResourceStore", "Cryptography", "Hummingbird", "HummingbirdTLS", "Logging", "HTTPTypes", "NIOCore",
-            "NIOSSL",
+            "NIOSSL", "CrashPoints",
         ], system: ["Synchronization"]),
     room(
         "control-plane/ManagementREST",
@@ -79,18 +82,18 @@ let walls: [Room] = [
             "SnapshotPublisher", "NodeService", "ManagementREST", "GatewayConfiguration", "Cryptography",
             "JSONWebTokens",
             "WebClient", "JSONDocuments", "ArgumentParser", "ServiceLifecycle", "Hummingbird", "HummingbirdTLS",
-            "NIOCore", "NIOSSL", "UnixSignals", "PolicyLanguage", "Logging",
+            "NIOCore", "NIOSSL", "UnixSignals", "PolicyLanguage", "Logging", "CrashPoints", "CLinux",
         ]),
 
     // data-plane: a gateway node
     room(
-        "data-plane/HTTPEngine", uses: ["CLinux", "COpenSSL", "CNghttp2", "Cryptography"],
+        "data-plane/HTTPEngine", uses: ["CLinux", "COpenSSL", "CNghttp2"],
         system: ["Glibc", "Synchronization"], unsafe: true),
     room("data-plane/RequestRouting", uses: ["GatewayConfiguration"]),
     room("data-plane/BackendCalls", uses: ["HTTPEngine", "GatewayConfiguration"]),
     room("data-plane/Admission", uses: ["GatewayConfiguration", "Cryptography"]),
     room(
-        "data-plane/UsageMeter", uses: ["ClusterProtocol", "CLinux"],
+        "data-plane/UsageMeter", uses: ["ClusterProtocol", "CLinux", "CrashPoints"],
         system: ["Glibc", "Synchronization"], unsafe: true),
     room(
         "data-plane/PolicyRuntime",
@@ -99,7 +102,8 @@ let walls: [Room] = [
             "JSONWebTokens", "Cryptography",
         ], system: ["Synchronization"]),
     room(
-        "data-plane/NodeAgent", uses: ["ClusterProtocol", "GatewayConfiguration", "WebClient", "Cryptography"],
+        "data-plane/NodeAgent",
+        uses: ["ClusterProtocol", "GatewayConfiguration", "WebClient", "Cryptography", "CrashPoints"],
         system: ["Synchronization"]),
     executable(
         "gatehouse-gateway", "data-plane/Gateway",
@@ -115,12 +119,12 @@ let testsOfTheWholeHouse: [String: Set<String>] = [
     "ArchitectureTests": [],
     "GatewayTests": [
         "gatehouse-gateway", "HTTPEngine", "PolicyRuntime", "UsageMeter", "GatewayConfiguration", "ClusterProtocol",
-        "Cryptography",
+        "Cryptography", "ArgumentParser", "Dispatch",
     ],
     "FuzzTests": [
         "HTTPEngine", "RequestRouting", "Admission", "UsageMeter", "PolicyRuntime", "NodeAgent",
         "GatewayConfiguration", "ClusterProtocol", "PolicyLanguage", "Cryptography", "JSONWebTokens", "JSONDocuments",
-        "ApiImport", "Resources", "NodeService", "ManagementREST",
+        "ApiImport", "Resources", "ResourceStore", "NodeService", "ManagementREST", "Yams",
     ],
     "ExecutablesTests": ["gatehouse", "gatehouse-controller", "gatehouse-gateway"],
 ]

@@ -88,8 +88,9 @@ import Testing
     /// A PFX whose encrypted part holds a key that is encrypted itself.
     private func hidden(_ pem: String, rounds: Int32, password: String) throws -> [UInt8] {
         let text = Array(pem.utf8)
-        let input = try #require(BIO_new_mem_buf(text, Int32(text.count)))
+        let input = try #require(BIO_new(BIO_s_mem()))
         defer { BIO_free(input) }
+        #expect(BIO_write(input, text, Int32(text.count)) == Int32(text.count))
         let key = try #require(PEM_read_bio_PrivateKey(input, nil, nil, nil))
         defer { EVP_PKEY_free(key) }
         var bags: OpaquePointer?

@@ -30,8 +30,8 @@ func promise(_ holds: Bool, _ what: @autoclosure () -> String) throws {
 
 enum FuzzTargets {
     static let all: [FuzzTarget] = [
-        .requestHead, .responseHead, .chunkedBody, .target, .host, .queryKey, .json, .yaml, .description,
-        .policy, .fragment, .snapshotRoot, .blob, .eventStream,
+        .requestHead, .responseHead, .chunkedBody, .target, .host, .queryKey, .json, .yaml, .description, .filter,
+        .managementTarget, .policy, .fragment, .snapshotRoot, .blob, .eventStream, .usageBatch, .batchFile, .segment,
         .certificateRequest, .pfx, .certificate, .token, .keySet,
     ]
 }

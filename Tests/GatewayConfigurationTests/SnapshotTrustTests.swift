@@ -51,7 +51,7 @@ import Testing
     @Test func H2_a_root_of_another_service_or_gateway_is_foreign() throws {
         let sample = try SnapshotSample()
         #expect(throws: SnapshotRefusal.wrongService) {
-            try sample.trust.judge(sample.signed(sample.root(service: "/other")))
+            try sample.trust.judge(sample.signed(try sample.root(service: "/other")))
         }
         #expect(throws: SnapshotRefusal.wrongGateway) {
             try sample.trust.judge(sample.signed(sample.root(gateway: "g2")))
@@ -68,7 +68,7 @@ import Testing
         var trust = sample.trust
         guard case .newer(let root) = try trust.judge(sample.signed()) else { return }
         trust.accept(root)
-        let fork = sample.root(service: "/S")
+        let fork = try sample.root(service: "/S")
         #expect(throws: SnapshotRefusal.fork) { try trust.judge(sample.signed(fork)) }
         sample.version = 49
         #expect(throws: SnapshotRefusal.rollback) { try trust.judge(sample.signed()) }
@@ -82,10 +82,13 @@ import Testing
 
     @Test(arguments: [
         (#""version":1"#, #""version":50.5"#, "version"), (#""version":1"#, #""version":"51""#, "version"),
-        (#""version":1"#, #""version":1,"version":2"#, "format"), (#""format":1"#, #""format":2"#, "format"),
-        (#""blobs":"#, #""blob":"#, "blobs"), (#""service":"/s""#, #""service":1"#, "service"),
-        (#""service":"/s""#, #""service":"/s","other":1"#, "other"), (#"{"apis/echo"#, #"{"apis/../echo"#, "blobs"),
-        (#"{"apis/echo"#, #"{"apis/\u0000echo"#, "blobs"), (#""size":"#, #""size":-"#, "blobs/apis/echo;rev=1"),
+        (#""version":1"#, #""version":1,"version":2"#, "format"), (#""format":2"#, #""format":1"#, "format"),
+        (#""format":2"#, #""format":3"#, "format"),
+        (#""blobs":"#, #""blob":"#, "blobs"), (#""trees":"#, #""tree":"#, "trees"),
+        (#""service":"/s""#, #""service":1"#, "service"),
+        (#""service":"/s""#, #""service":"/s","other":1"#, "other"), (#""named-values""#, #""../values""#, "blobs"),
+        (#""named-values""#, #""named\u0000values""#, "blobs"), (#""products/""#, #""../products""#, "trees"),
+        (#""backends":{"sha256":""#, #""backends":{"sha256":"x"#, "blobs/backends"),
     ])
     func H4_a_root_is_read_strictly(text: String, replacement: String, member: String) throws {
         let sample = try SnapshotSample()

@@ -89,13 +89,17 @@ final class GatewayBench: Sendable {
             })
     }
 
-    static func key(_ key: String, _ scope: SubscriptionKeyEntry.Scope, name: String, user: String? = nil) throws
-        -> SubscriptionKeyEntry
+    static func key(_ key: String, _ scope: SubscriptionKey.Scope, name: String, user: String? = nil) throws
+        -> (String, SubscriptionKey)
     {
-        SubscriptionKeyEntry(
-            keyHash: try KeyedHash(pepper: pepper).hash(of: Array(key.utf8)).description, subscription: name,
-            displayName: name,
-            scope: scope, user: user, isOpen: true)
+        (
+            try KeyedHash(pepper: pepper).hash(of: Array(key.utf8)).description,
+            SubscriptionKey(subscription: name, displayName: name, scope: scope, user: user, isOpen: true)
+        )
+    }
+
+    static func keys(_ keys: (String, SubscriptionKey)...) throws -> KeyTable {
+        try #require(KeyTable(Dictionary(uniqueKeysWithValues: keys)))
     }
 
     static func policy(_ inbound: String, outbound: String = "") -> String {
@@ -108,17 +112,15 @@ final class GatewayBench: Sendable {
             root: SnapshotRoot(
                 service: service, gateway: "default", version: 7, created: "", previous: nil, signingKey: "",
                 dataKey: "", auditHead: "",
-                blobs: [:]),
+                blobs: [:], trees: [:]),
             service: ServiceConfiguration(id: service, policy: nil),
             apis: [api("echo", backend: url, needsKey: false), api("keyed", backend: url, needsKey: true)],
             products: [
                 ProductConfiguration(
                     name: "starter", displayName: "", subscriptionRequired: true, apis: ["keyed"], policy: nil)
             ],
-            keys: [
-                try key("k1", .product("starter"), name: "demo", user: "u1"),
-                try key("master", .allApis, name: "master"),
-            ],
+            keys: try keys(
+                key("k1", .product("starter"), name: "demo", user: "u1"), key("master", .allApis, name: "master")),
             backends: [], certificates: [], namedValues: [:], fragments: [:],
             secrets: SnapshotSecrets(
                 pepper: Data(pepper).base64EncodedString(), namedValues: [:], backendCredentials: [:],

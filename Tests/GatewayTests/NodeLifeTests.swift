@@ -1,9 +1,12 @@
+import ArgumentParser
+import ClusterProtocol
 import Dispatch
 import Foundation
 import GatewayConfiguration
 import Glibc
 import PolicyRuntime
 import Testing
+import UsageMeter
 
 @testable import HTTPEngine
 @testable import gatehouse_gateway
@@ -43,7 +46,7 @@ import Testing
         var snapshot = try GatewayBench.snapshot(backend: backend.port)
         snapshot.apis.removeLast()
         snapshot.products = []
-        snapshot.keys = []
+        snapshot.keys = KeyTable(leaves: [])
         var builder = PlanBuilder(state: bench.state)
         bench.plans.put(try builder.build(snapshot))
         #expect(try bench.call(call).status == 404)

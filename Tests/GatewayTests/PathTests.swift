@@ -1,5 +1,6 @@
 import Foundation
 import GatewayConfiguration
+import HTTPEngine
 import PolicyRuntime
 import Testing
 

@@ -7,7 +7,8 @@ import Testing
 private let request = Array("GET /a HTTP/1.1\r\nHost: gw.test\r\n\r\n".utf8)
 private let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
 private let four: [UInt8] = [1, 1, 1, 1, 2, 2, 2, 2, 0, 1, 0, 2]
-private let six: [UInt8] = [0x20, 1, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [9] + four + four + [0, 1, 0, 2]
+private let six: [UInt8] =
+    [0x20, 1, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [9] + [UInt8](repeating: 1, count: 16) + [0, 1, 0, 2]
 
 /// A header of version 2 with the length that the block has, or the one that is stated.
 private func binary(

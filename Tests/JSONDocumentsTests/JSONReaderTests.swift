@@ -18,6 +18,26 @@ import Testing
         #expect(throws: JSONFault.self) { try JSONReader.read(text) }
     }
 
+    @Test func namesAreComparedByteForByte() throws {
+        let composed: [(String, JSONValue)] = [("\u{E9}", 1), ("e\u{301}", 2)]
+        let text = JSONValue.object(JSONObject(composed)).encodedText()
+        let value = try JSONReader.read(text)
+        #expect(value["\u{E9}"] == 1 && value["e\u{301}"] == 2)
+        #expect(value.encodedText() == text)
+        let turned = JSONValue.object(JSONObject(composed.reversed()))
+        #expect(turned == value && turned.encoded(sorted: true) == value.encoded(sorted: true))
+        var object = try #require(value.members)
+        object["\u{E9}"] = nil
+        #expect(object.names.map { $0.utf8.count } == [3])
+    }
+
+    /// Where names were hashed as Swift hashes text, this took many minutes.
+    @Test(.timeLimit(.minutes(1))) func aNameOfManyMarksIsReadInTheTimeOfItsLength() throws {
+        let name = "a" + String(repeating: "\u{301}\u{323}", count: 500_000)
+        let value = try JSONReader.read("{\"\(name)\":1}")
+        #expect(value[name] == 1)
+    }
+
     @Test func bytesThatAreNotUTF8AreRefused() {
         #expect(throws: JSONFault.self) { try JSONReader.read([0x22, 0xFF, 0xFE, 0x22]) }
         #expect(throws: JSONFault.self) { try JSONReader.read([0x22, 0xED, 0xA0, 0x80, 0x22]) }

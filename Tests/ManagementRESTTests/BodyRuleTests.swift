@@ -33,7 +33,10 @@ import WebClient
             }
             let digits = #"{"properties":{"displayName":"g","x":"# + String(repeating: "9", count: 1 << 20) + "}}"
             let numeral = try await Self.put(live, Array(digits.utf8))
-            #expect([200, 400].contains(numeral.status))
+            #expect(numeral.status == 400 && numeral.code == "MalformedBody")
+            let deep = String(repeating: "[", count: 62) + String(repeating: "]", count: 62)
+            let atLimit = try await Self.put(live, Array(#"{"properties":{"displayName":"g","x":\#(deep)}}"#.utf8))
+            #expect(atLimit.status == 200)
         }
     }
 
@@ -42,6 +45,15 @@ import WebClient
             let many = "[" + String(repeating: "1,", count: 200_000) + "1]"
             let answer = try await Self.put(live, Array(#"{"properties":{"displayName":"g","x":\#(many)}}"#.utf8))
             #expect(answer.status == 400 && answer.code == "MalformedBody")
+            let most = "[" + String(repeating: "1,", count: 99_995) + "1]"
+            let taken = try await Self.put(live, Array(#"{"properties":{"displayName":"g","x":\#(most)}}"#.utf8))
+            #expect(taken.status == 201, "the document, its members and 99,996 numbers are 100,000 values")
+            let keys = (0..<1_000_000).map { "\"k\($0)\":1" }.joined(separator: ",")
+            let wide = try await live.root(
+                "PUT", LiveManagement.serviceID + "/apis/a?api-version=2024-05-01",
+                Array(#"{"properties":{"displayName":"g","path":"g","x":{\#(keys)}}}"#.utf8), by: live.owner,
+                fields: [WebField("Content-Type", "application/json")])
+            #expect(wide.status == 400 && wide.code == "MalformedBody")
         }
     }
 

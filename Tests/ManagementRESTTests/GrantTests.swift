@@ -113,15 +113,21 @@ import Testing
             func drop(_ name: String, by caller: TestCaller) async throws -> Int {
                 try await live.authorization("DELETE", "", "roleAssignments/\(name)", by: caller).status
             }
-            #expect(try await drop(first.name, by: administrator) == 403)
+            #expect(try await drop(first.name, by: administrator) == 409)
             #expect(try await drop(first.name, by: live.owner) == 409)
             #expect(try await live.send("DELETE", "/gatehouse/principals/owner").status == 409)
             // An Owner of a part is no other Owner.
             _ = try await live.caller("part", [(BuiltInRoles.owner, Self.service)])
             #expect(try await drop(first.name, by: live.owner) == 409)
             let second = try await live.caller("second", [(BuiltInRoles.owner, "/")])
-            #expect(try await drop(first.name, by: second) == 200)
+            let third = try await live.caller("third", [(BuiltInRoles.owner, "/")])
+            #expect(try await drop(first.name, by: administrator) == 200)
             #expect(try await live.send("GET", "/apis").status == 403)
+            let own = live.management.access.directory.assignments(of: BuiltInRoles.owner)
+            let seconds = try #require(own.first { $0.principalID == second.objectID })
+            let thirds = try #require(own.first { $0.principalID == third.objectID })
+            #expect(try await drop(seconds.name, by: second) == 200)
+            #expect(try await drop(thirds.name, by: third) == 409)
         }
     }
 

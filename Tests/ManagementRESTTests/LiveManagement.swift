@@ -17,11 +17,20 @@ import WebClient
 final class TestCluster: ClusterView {
     let state = Mutex(RolloutState(applied: ["node-1"], pending: [], refused: [:]))
 
+    /// Who waits for a rollout waits for this, where it is set.
+    let gate = Mutex<(@Sendable () async -> Void)?>(nil)
+
     func rollout(of revision: Revision) async -> RolloutState { state.withLock { $0 } }
-    func waitForRollout(of revision: Revision, seconds: Double) async -> RolloutState { state.withLock { $0 } }
+    func waitForRollout(of revision: Revision, seconds: Double) async -> RolloutState {
+        if let gate = gate.withLock({ $0 }) { await gate() }
+        return state.withLock { $0 }
+    }
     func nodes() async throws -> [(name: String, properties: JSONValue)] { [("n1", ["label": "node-1"])] }
     func revoke(node: String, by actor: Actor) async throws -> Revision? { node == "n1" ? 1 : nil }
-    func snapshots(limit: Int) async throws -> [(name: String, properties: JSONValue)] { [("1", ["version": 1])] }
+    /// Newest first.
+    func snapshots(limit: Int) async throws -> [(name: String, properties: JSONValue)] {
+        (1...12).reversed().map { (String($0), ["version": .int($0)]) }
+    }
     func snapshot(version: Revision) async throws -> JSONValue? { version == 1 ? ["version": 1] : nil }
     func compare(from: Revision, to: Revision) async throws -> JSONValue? { from == to ? ["changed": []] : nil }
     func metrics() async -> String { "gatehouse_revision 1\n" }
@@ -62,16 +71,22 @@ struct LiveManagement: Sendable {
     let management: Management
     let cluster: TestCluster
     let owner: TestCaller
-    let origin: String
+    let port: Int
     private let client: WebClient
+
+    var origin: String { "http://127.0.0.1:\(port)" }
 
     var store: ResourceStore { management.store }
 
-    static func run(_ body: @escaping @Sendable (LiveManagement) async throws -> Void) async throws {
+    static func run(
+        pace: BodyPace = BodyPace(), fetch: @escaping Management.Fetch = { _, _ in throw CancellationError() },
+        _ body: @escaping @Sendable (LiveManagement) async throws -> Void
+    ) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let store = try ResourceStore(path: folder.appending(path: "store.db").path())
+        let store = try ResourceStore(
+            path: folder.appending(path: "store.db").path(), readMax: .seconds(120))
         let context = ResourceContext(
             serviceID: serviceID, sealing: SealingKey(), keyHash: try KeyedHash(pepper: SecureRandom.bytes(32)))
         _ = try await store.write(by: .controller) { writer in
@@ -87,7 +102,7 @@ struct LiveManagement: Sendable {
             issuer: try TokenIssuer(
                 tenantID: tenantID, publicURL: publicURL, key: try issuerKey.get(), keyID: "k"), cluster: cluster,
             serviceName: "local", publicURL: publicURL, operationKey: SecureRandom.bytes(32),
-            fetch: { _, _ in throw CancellationError() }, logger: logger)
+            fetch: fetch, logger: logger, bodyPace: pace)
         let owner = try await caller(management, "owner", [(BuiltInRoles.owner, "/")])
         let (ports, found) = AsyncStream.makeStream(of: Int.self)
         let server = Application(
@@ -104,8 +119,7 @@ struct LiveManagement: Sendable {
             }
             try await body(
                 LiveManagement(
-                    management: management, cluster: cluster, owner: owner, origin: "http://127.0.0.1:\(port)",
-                    client: client))
+                    management: management, cluster: cluster, owner: owner, port: port, client: client))
             client.shutDown()
             group.cancelAll()
         }
@@ -171,6 +185,9 @@ struct LiveManagement: Sendable {
         var request = WebRequest(method, origin + path, fields: fields, body: body)
         if let caller { request.fields.append(WebField("Authorization", "Bearer \(caller.token)")) }
         request.bodyBytesMax = 64 << 20
+        // Not what these tests are about: the machine may be busy.
+        request.headTimeout = .seconds(300)
+        request.timeout = .seconds(300)
         let response = try await client.send(request)
         return TestAnswer(status: response.status, head: response.head, bytes: response.body)
     }

@@ -84,7 +84,8 @@ import WebClient
     }
 
     @Test(arguments: [
-        "", "x-ms", String(repeating: "a", count: 129), "a b", "a\u{7F}", "é",
+        "", "x-ms", String(repeating: "a", count: 129), String(repeating: "a", count: 5120), "a b", "a\tb", "a\u{7F}",
+        "é",
     ])
     func G46_a_correlation_id_is_plain_or_ours(given: String) async throws {
         try await LiveManagement.run { live in

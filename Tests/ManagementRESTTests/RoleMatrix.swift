@@ -24,12 +24,22 @@ enum RoleMatrix {
         xxxxxxxx....... Apis_Operations_Policies_Get Microsoft.ApiManagement/service/apis/operations/policies/read
         xxxxxxxx....... Apis_Operations_Policies_GetEntityTag Microsoft.ApiManagement/service/apis/operations/policies/read
         xxxxxxxx....... Apis_Operations_Policies_List Microsoft.ApiManagement/service/apis/operations/policies/read
+        xx...x......... Apis_Operations_Tags_CreateOrUpdate Microsoft.ApiManagement/service/apis/operations/tags/write
+        xx...x......... Apis_Operations_Tags_Delete Microsoft.ApiManagement/service/apis/operations/tags/delete
+        xxxxxxxx....... Apis_Operations_Tags_Get Microsoft.ApiManagement/service/apis/operations/tags/read
+        xxxxxxxx....... Apis_Operations_Tags_GetEntityTag Microsoft.ApiManagement/service/apis/operations/tags/read
+        xxxxxxxx....... Apis_Operations_Tags_List Microsoft.ApiManagement/service/apis/operations/tags/read
         xx...x......... Apis_Operations_Update Microsoft.ApiManagement/service/apis/operations/write
         xx...x......... Apis_Policies_CreateOrUpdate Microsoft.ApiManagement/service/apis/policies/write
         xx...x......... Apis_Policies_Delete Microsoft.ApiManagement/service/apis/policies/delete
         xxxxxxxx....... Apis_Policies_Get Microsoft.ApiManagement/service/apis/policies/read
         xxxxxxxx....... Apis_Policies_GetEntityTag Microsoft.ApiManagement/service/apis/policies/read
         xxxxxxxx....... Apis_Policies_List Microsoft.ApiManagement/service/apis/policies/read
+        xx...x......... Apis_Tags_CreateOrUpdate Microsoft.ApiManagement/service/apis/tags/write
+        xx...x......... Apis_Tags_Delete Microsoft.ApiManagement/service/apis/tags/delete
+        xxxxxxxx....... Apis_Tags_Get Microsoft.ApiManagement/service/apis/tags/read
+        xxxxxxxx....... Apis_Tags_GetEntityTag Microsoft.ApiManagement/service/apis/tags/read
+        xxxxxxxx....... Apis_Tags_List Microsoft.ApiManagement/service/apis/tags/read
         xx...x......... Apis_Update Microsoft.ApiManagement/service/apis/write
         xxxxxxxx....... Audit_List Microsoft.ApiManagement/service/gatehouse/audit/read
         xx...x......... Backends_CreateOrUpdate Microsoft.ApiManagement/service/backends/write
@@ -111,6 +121,11 @@ enum RoleMatrix {
         xxxxxxxx....... Products_Policies_Get Microsoft.ApiManagement/service/products/policies/read
         xxxxxxxx....... Products_Policies_GetEntityTag Microsoft.ApiManagement/service/products/policies/read
         xxxxxxxx....... Products_Policies_List Microsoft.ApiManagement/service/products/policies/read
+        xx...x......... Products_Tags_CreateOrUpdate Microsoft.ApiManagement/service/products/tags/write
+        xx...x......... Products_Tags_Delete Microsoft.ApiManagement/service/products/tags/delete
+        xxxxxxxx....... Products_Tags_Get Microsoft.ApiManagement/service/products/tags/read
+        xxxxxxxx....... Products_Tags_GetEntityTag Microsoft.ApiManagement/service/products/tags/read
+        xxxxxxxx....... Products_Tags_List Microsoft.ApiManagement/service/products/tags/read
         xx...x......... Products_Update Microsoft.ApiManagement/service/products/write
         xxxxxxxx....... Reports_ListByApi Microsoft.ApiManagement/service/reports/read
         xxxxxxxx....... Reports_ListByGeo Microsoft.ApiManagement/service/reports/read
@@ -142,6 +157,12 @@ enum RoleMatrix {
         xxxxxxxx....... Subscriptions_GetEntityTag Microsoft.ApiManagement/service/subscriptions/read
         xxxxxxxx....... Subscriptions_List Microsoft.ApiManagement/service/subscriptions/read
         xx...x......... Subscriptions_Update Microsoft.ApiManagement/service/subscriptions/write
+        xx...x......... Tags_CreateOrUpdate Microsoft.ApiManagement/service/tags/write
+        xx...x......... Tags_Delete Microsoft.ApiManagement/service/tags/delete
+        xxxxxxxxxx..... Tags_Get Microsoft.ApiManagement/service/tags/read
+        xxxxxxxxxx..... Tags_GetEntityTag Microsoft.ApiManagement/service/tags/read
+        xxxxxxxxxx..... Tags_List Microsoft.ApiManagement/service/tags/read
+        xx...x......... Tags_Update Microsoft.ApiManagement/service/tags/write
         xxxxxxxx....... UserGroup_List Microsoft.ApiManagement/service/users/groups/read
         xxxxxxxx....... UserIdentities_List Microsoft.ApiManagement/service/users/identities/read
         xxxxxxxx....... UserSubscription_Get Microsoft.ApiManagement/service/users/subscriptions/read

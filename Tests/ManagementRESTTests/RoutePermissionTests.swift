@@ -103,6 +103,31 @@ import WebClient
         }
     }
 
+    @Test func G1_what_lies_beside_the_service_is_decided_as_well() async throws {
+        try await LiveManagement.run { live in
+            var callers: [TestCaller] = []
+            for role in BuiltInRoles.all { callers.append(try await live.caller(role.name, [(role.name, "/")])) }
+            let nobody = try await live.caller("nobody", [])
+            for (path, golden) in [
+                ("/metrics", "xxxxxxxx......."), ("/subscriptions/s0", "xxxxx.........."),
+                ("/subscriptions/s0/resourceGroups/g", "xxxxxxxx......."), ("/", "xxxxx.........."),
+                ("/anything", "xxxxx.........."), ("/subscriptions/other", "xxxxx.........."),
+                ("/subscriptions/s0/providers/Microsoft.Other/things/x", "xxxxx.........."),
+            ] {
+                var marks = ""
+                for caller in callers {
+                    marks += try await live.root("GET", path, by: caller).status == 403 ? "." : "x"
+                }
+                #expect(marks == golden, "\(path)")
+                #expect(try await live.root("GET", path, by: nobody).status == 403, "\(path)")
+                #expect(try await live.root("DELETE", path, by: nobody).status == 403, "\(path)")
+            }
+            // Whoever is signed in may ask which subscriptions are his, and learns of none that is not.
+            let list = try await live.root("GET", "/subscriptions", by: nobody)
+            #expect(list.status == 200 && list.json["value"] == [])
+        }
+    }
+
     @Test func G7_a_change_of_rights_counts_from_the_next_request() async throws {
         try await LiveManagement.run { live in
             let caller = try await live.caller("c", [])
@@ -200,7 +225,7 @@ import WebClient
     @Test func whatIsNotBuiltIs501AndWhatIsNoTypeIs404() async throws {
         try await LiveManagement.run { live in
             let nobody = try await live.caller("nobody", [])
-            for path in ["/workspaces", "/tags/t", "/loggers/l", "/apis/a/releases", "/reports/byRequest"] {
+            for path in ["/workspaces", "/diagnostics/d", "/loggers/l", "/apis/a/releases", "/reports/byRequest"] {
                 let answer = try await live.send("GET", path)
                 #expect(answer.status == 501 && answer.code == "NotImplemented", "\(path)")
                 #expect(try await live.send("GET", path, by: nobody).status == 403, "\(path)")

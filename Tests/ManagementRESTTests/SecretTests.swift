@@ -51,7 +51,7 @@ import WebClient
                 "/users/u?expandGroups=true", "/gatehouse/audit", "/gateways", "/gateways/default",
                 "/gatehouse/principals", "/gatehouse/principals/owner", "/gatehouse/snapshots",
             ]
-            for version in ["2021-08-01", "2024-05-01", "2024-06-01-preview"] {
+            for version in ApiVersions.apiManagement {
                 for path in paths {
                     let answer = try await live.send("GET", path, by: reader, version: version)
                     #expect(answer.status == 200, "\(path)")
@@ -59,8 +59,116 @@ import WebClient
                     #expect(!answer.head.fields.contains { $0.value.contains(Self.marker) }, "\(path)")
                 }
             }
+            for path in ["/subscriptions/s", "/namedValues/n", "/backends/b", "/policies/policy", "/users/u"] {
+                let head = try await live.send("HEAD", path, by: reader)
+                #expect(head.status == 200 && head.bytes.isEmpty, "\(path)")
+                #expect(!head.head.fields.contains { $0.value.contains(Self.marker) }, "\(path)")
+            }
             let policy = try await live.send("GET", "/policies/policy?format=rawxml", by: reader)
             #expect(policy.text.contains("{{n}}"))
+        }
+    }
+
+    @Test func G21_who_may_write_and_not_read_secrets_is_shown_none_by_any_answer() async throws {
+        try await LiveManagement.run { live in
+            try await Self.fill(live)
+            let kinds = ["subscriptions", "namedValues", "users", "policies"]
+            let role = try await live.role(["*/read"] + kinds.map { "Microsoft.ApiManagement/service/\($0)/write" })
+            let writer = try await live.caller("writer", role: role)
+            let bodies: [(String, JSONValue)] = [
+                ("/subscriptions/s", ["displayName": "s", "scope": "/apis"]),
+                ("/namedValues/n", ["displayName": "n", "secret": true]),
+                ("/users/u", ["firstName": "f", "lastName": "l", "email": "f@l"]),
+            ]
+            let star = [WebField("If-Match", "*")]
+            for (path, properties) in bodies {
+                for (method, given) in [("PUT", properties), ("PATCH", properties), ("PATCH", [:])] {
+                    let answer = try await live.send(
+                        method, path, ["properties": given], by: writer, fields: method == "PATCH" ? star : [])
+                    #expect(answer.status == 200, "\(method) \(path): \(answer.text)")
+                    #expect(!answer.text.contains(Self.marker), "\(method) \(path)")
+                    // What polls for the result gives no more than the answer did.
+                    for name in ["Location", "Azure-AsyncOperation"] {
+                        guard let link = answer.head[name]?.dropFirst(LiveManagement.publicURL.count) else { continue }
+                        let result = try await live.root("GET", String(link), by: writer)
+                        #expect(result.status == 200 && !result.text.contains(Self.marker), "\(link)")
+                    }
+                }
+            }
+            // A text that can't be with the secret's value in it is told without the value.
+            let text = "<policies><inbound><rate-limit calls=\"{{n}}\" renewal-period=\"60\" /></inbound></policies>"
+            let bad = try await live.send(
+                "PUT", "/policies/policy", ["properties": ["format": "rawxml", "value": .string(text)]], by: writer)
+            #expect(bad.status == 400 && !bad.text.contains(Self.marker), "\(bad.text)")
+        }
+    }
+
+    @Test func G57_what_was_moved_or_changed_in_the_store_is_that_secrets_fault_alone() async throws {
+        try await LiveManagement.run { live in
+            try await Self.fill(live)
+            try await live.put("/subscriptions/t", ["displayName": "t", "scope": "/apis"])
+            let (s, t, n) = (
+                ResourceID(path: "/subscriptions/s"), ResourceID(path: "/subscriptions/t"),
+                ResourceID(path: "/namedValues/n")
+            )
+            _ = try await live.store.write(by: .controller) { writer in
+                // Two rows change places; one has a bit turned; one names another key.
+                let moved = try writer.reader.secret(t, "primaryKey")
+                try writer.setSecret(t, "primaryKey", try writer.reader.secret(s, "primaryKey"))
+                try writer.setSecret(s, "primaryKey", moved)
+                var value = try writer.reader.secret(n, "value")
+                value?.bytes[20] ^= 1
+                try writer.setSecret(n, "value", value)
+                var key = try writer.reader.secret(ResourceID(path: "/gateways/default"), "primary")
+                key?.keyID = "another"
+                try writer.setSecret(ResourceID(path: "/gateways/default"), "primary", key)
+            }
+            for (path, name) in [
+                ("/subscriptions/s/listSecrets", "/subscriptions/s"),
+                ("/subscriptions/t/listSecrets", "/subscriptions/t"),
+                ("/namedValues/n/listValue", "/namedValues/n"), ("/gateways/default/listKeys", "/gateways/default"),
+            ] {
+                let answer = try await live.send("POST", path)
+                #expect(answer.status == 500 && answer.code == "SecretUnreadable", "\(path): \(answer.text)")
+                #expect(answer.message.contains(LiveManagement.serviceID + name), "\(answer.message)")
+                #expect(!answer.text.contains(Self.marker))
+            }
+            #expect(try await live.send("POST", "/subscriptions/master/listSecrets").status == 200)
+            #expect(try await live.send("GET", "/namedValues/n").status == 200)
+            #expect(try await live.send("GET", "/backends/b").json[path: "properties.credentials.query"] != nil)
+            // A new value mends it.
+            let new: JSONValue = ["properties": ["displayName": "n", "secret": true, "value": "mended"]]
+            #expect(try await live.send("PUT", "/namedValues/n", new).status == 200)
+            #expect(try await live.send("POST", "/namedValues/n/listValue").json["value"] == "mended")
+        }
+    }
+
+    @Test func G57_no_secret_stands_in_the_database_or_a_backup() async throws {
+        try await LiveManagement.run { live in
+            try await Self.fill(live)
+            let rotated = try await live.send("POST", "/gatehouse/principals/owner/rotateSecret").json
+            let secret = try #require(rotated["clientSecret"]?.text)
+            let gateway = try #require(try await live.send("POST", "/gateways/default/listKeys").json["primary"]?.text)
+            // Free pages, too.
+            let star = [WebField("If-Match", "*")]
+            #expect(try await live.send("DELETE", "/subscriptions/s", fields: star).status == 200)
+            let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            _ = try ResourceStore.backup(from: live.store.path, to: folder.appending(path: "backup.db").path())
+            let store = URL(filePath: live.store.path).deletingLastPathComponent()
+            var files = 0
+            for place in [folder, store] {
+                for name in try FileManager.default.contentsOfDirectory(atPath: place.path()) {
+                    let data = try Data(contentsOf: place.appending(path: name))
+                    files += 1
+                    for text in [Self.marker, secret, gateway] {
+                        #expect(data.range(of: Data(text.utf8)) == nil, "\(name)")
+                    }
+                    #expect(data.count > 0 || name.hasSuffix("-journal") || name.hasSuffix("-wal"))
+                }
+            }
+            #expect(files >= 4)
         }
     }
 
@@ -193,7 +301,7 @@ import WebClient
             let tag = try await live.put("/subscriptions/s", ["displayName": "s", "scope": "/apis"]).etag
             let second = try await live.send("POST", "/subscriptions/s/listSecrets").json["secondaryKey"]
             try await withThrowingTaskGroup(of: Int.self) { group in
-                for _ in 0..<20 {
+                for _ in 0..<60 {
                     group.addTask { try await live.send("POST", "/subscriptions/s/regeneratePrimaryKey").status }
                 }
                 for try await status in group { #expect(status == 204) }

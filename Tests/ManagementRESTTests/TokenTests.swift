@@ -73,12 +73,12 @@ import WebClient
             let (id, secret) = try await Self.rotate(live, "owner")
             #expect(try await Self.ask(live, [Self.grant, Self.scope], basic: (id, secret)).status == 200)
             let both = [("client_id", id), ("client_secret", secret), Self.grant, Self.scope]
-            #expect(try await Self.ask(live, both, basic: (id, secret)).status == 401)
+            #expect(try await Self.ask(live, both, basic: (id, secret)).status == 400)
             #expect(try await Self.ask(live, both + [("client_id", id)]).json["error"] == "invalid_request")
             #expect(try await Self.ask(live, [Self.grant, Self.scope]).json["error"] == "invalid_client")
             let inQuery = try await Self.ask(
                 live, [Self.grant, Self.scope], query: "?client_id=\(id)&client_secret=\(secret)")
-            #expect(inQuery.status == 401)
+            #expect(inQuery.status == 400)
             let grant = try await Self.ask(live, [("client_id", id), ("client_secret", secret), Self.scope])
             #expect(grant.json["error"] == "unsupported_grant_type")
             let json = try await live.root(
@@ -161,7 +161,6 @@ import WebClient
                 [WebField("Authorization", "SharedAccessSignature uid=1&sn=x")],
                 [WebField("Authorization", "Basic \(pair)")], [WebField("Authorization", "Bearer ")],
                 [WebField("Cookie", "access_token=\(token)")], [WebField("Ocp-Apim-Subscription-Key", "k")],
-                [WebField("Authorization", "Bearer \(token)"), WebField("Authorization", "Bearer \(token)")],
             ] {
                 #expect(try await live.root("GET", path, by: nil, fields: fields).status == 401, "\(fields)")
             }
@@ -180,6 +179,21 @@ import WebClient
             #expect(key?["kty"] == "RSA" && key?["kid"] == "k" && key?["d"] == nil && key?["p"] == nil)
             let other = try await live.root("GET", "/other/discovery/v2.0/keys", by: nil)
             #expect(other.status == 401)
+        }
+    }
+
+    /// Nobody is known yet, so what is hashed is bounded.
+    @Test func G4_a_form_of_too_many_or_too_long_parameters_is_refused() async throws {
+        try await LiveManagement.run { live in
+            let long = "a" + String(repeating: "\u{301}\u{323}", count: 100)
+            for form in [
+                [(long, "1"), Self.grant], (0...64).map { ("p\($0)", "1") },
+                [("client_id", long), ("client_secret", "x"), Self.grant, Self.scope],
+            ] {
+                let answer = try await Self.ask(live, form)
+                #expect(answer.status == 400 || answer.status == 401)
+                #expect(["invalid_request", "invalid_client"].contains(answer.json["error"]?.text))
+            }
         }
     }
 }

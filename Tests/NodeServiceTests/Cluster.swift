@@ -88,6 +88,25 @@ struct Cluster: Sendable {
         return try await client(identity).send(request)
     }
 
+    /// Reads a snapshot as a node does: level by level.
+    func snapshot(_ root: SnapshotRoot, _ key: SealingKey, _ node: TestNode) async throws -> NodeSnapshot {
+        var decoder = SnapshotDecoder()
+        var blobs: [String: [UInt8]] = [:]
+        while true {
+            let held = blobs
+            let lacking: [String: BlobReference]
+            switch try decoder.read(root, dataKey: key, content: { held[$0] }) {
+            case .whole(let snapshot): return snapshot
+            case .lacking(let names): lacking = names
+            }
+            let hashes = Set(lacking.values.map(\.sha256))
+            let response = try await post("blobs", BlobRequest(hashes: Array(hashes)), by: node.identity)
+            let found = try JSONDecoder().decode(BlobAnswer.self, from: Data(response.body)).blobs
+            try #require(Set(found.keys) == hashes)
+            blobs.merge(found.compactMapValues { Data(base64Encoded: $0).map(Array.init) }) { $1 }
+        }
+    }
+
     /// Makes a change that makes a revision.
     func change(_ name: String) async throws {
         _ = try await store.write(by: .controller) { writer in

@@ -27,7 +27,9 @@ import WebClient
             var root = try #require(try await stream.root(node)).root
             while root.version < cluster.store.revision { root = try #require(try await stream.root(node)).root }
             #expect(root.gateway == "default")
-            let hash = try #require(root.blobs["apis/hidden"]).sha256
+            let read = root
+            let contents = try await cluster.store.read { try SnapshotContents.list(of: read, $0) }
+            let hash = try #require(contents["apis/hidden"]).sha256
             // Another node, of the gateway that serves no API.
             var record = NodeRecord(
                 id: "edge-node", gateway: "edge", label: "e", sealingKey: node.sealingKey.publicKey.bytes, software: "",

@@ -21,14 +21,9 @@ import WebClient
             let first = try #require(try await stream.next())
             #expect(first.name == "ledger" && first.data.contains("incarnation"))
             let (root, event) = try #require(try await stream.root(node))
-            let hashes = Array(Set(root.blobs.values.map(\.sha256)))
-            let response = try await cluster.post("blobs", BlobRequest(hashes: hashes), by: node.identity)
-            let blobs = try JSONDecoder().decode(BlobAnswer.self, from: Data(response.body)).blobs
-                .compactMapValues { Data(base64Encoded: $0).map(Array.init) }
             let sealed = try #require(Data(base64Encoded: event.sealedDataKey))
             let dataKey = try SealingKey(id: root.dataKey, bytes: node.sealingKey.open(Array(sealed)))
-            var decoder = SnapshotDecoder()
-            let snapshot = try decoder.decode(root, dataKey: dataKey) { blobs[$0] }
+            let snapshot = try await cluster.snapshot(root, dataKey, node)
             #expect(snapshot.service.id == Cluster.serviceID)
             #expect(snapshot.keys.count == 2 && snapshot.secrets.pepper.count == 44)
         }
@@ -265,7 +260,7 @@ import WebClient
             let stream = try await node.stream(cluster, after: 0)
             var newest = try #require(try await stream.root(node)).root
             while newest.version < 141 { newest = try #require(try await stream.root(node)).root }
-            #expect(newest.version == 141 && newest.blobs == root.blobs)
+            #expect(newest.version == 141 && newest.blobs == root.blobs && newest.trees == root.trees)
             #expect(try await cluster.store.read { try $0.ledgerIncarnation() } != ledger)
             #expect(try await cluster.post("roots", proof, by: node.identity).code == "UnknownVersion")
             try await cluster.change("after")

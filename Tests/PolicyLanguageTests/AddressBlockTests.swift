@@ -28,7 +28,7 @@ import Testing
     func B28_aSavedAddressIsReadInOneWay(text: String) {
         let policy = "<ip-filter action=\"allow\"><address>\(text)</address></ip-filter>"
         let problems = Checks.problems(Checks.document(policy, in: .inbound))
-        #expect(problems.map(\.target) == ["ip-filter"], "\(text)")
+        #expect(problems.map(\.target) == ["address"], "\(text)")
         for (from, to) in [(text, "10.255.255.255"), ("10.0.0.0", text)] {
             let range = "<ip-filter action=\"allow\"><address-range from=\"\(from)\" to=\"\(to)\" /></ip-filter>"
             #expect(!Checks.problems(Checks.document(range, in: .inbound)).isEmpty, "\(text)")

@@ -125,4 +125,12 @@ import Testing
         let many = String(repeating: "<a b=\"@(\"/>", count: 20_000)
         #expect(read("<policies>\(many)</policies>", .rawxml) != nil, "I12: the work does not grow with the square")
     }
+
+    /// Where names of any length were hashed, this took many seconds.
+    @Test(.timeLimit(.minutes(1))) func I12_a_name_is_bounded() {
+        let marks = String(repeating: "\u{301}\u{323}", count: 60_000)
+        for text in ["<policies a\(marks)=\"1\" />", "<a\(marks) />", "<policies></a\(marks)>"] {
+            #expect(Checks.problems(text).count == 1)
+        }
+    }
 }

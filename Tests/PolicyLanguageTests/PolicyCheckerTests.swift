@@ -133,6 +133,7 @@ import Testing
             "cors": "<cors><allowed-origins><origin>*</origin></allowed-origins></cors>",
             "forward-request": "<forward-request />",
             "ip-filter": "<ip-filter action=\"allow\"><address>10.0.0.1</address></ip-filter>",
+            "limit-concurrency": "<limit-concurrency key=\"k\" max-count=\"1\"><return-response /></limit-concurrency>",
             "mock-response": "<mock-response />",
             "quota": "<quota calls=\"1\" renewal-period=\"0\" />",
             "rate-limit": "<rate-limit calls=\"1\" renewal-period=\"1\" />",

@@ -107,7 +107,9 @@ import Testing
             global: try Calls.checked(Calls.global, .global), product: nil, api: nil, operation: document,
             responses: [],
             state: PolicyState())
-        #expect(policy.hasCors)
+        var exchange = Calls.exchange(
+            "OPTIONS", fields: [("Origin", "https://shop.example.com"), ("Access-Control-Request-Method", "PUT")])
+        #expect(policy.answerPreflight(&exchange))
     }
 
     @Test func C05_replaces_the_fields_of_the_backend() throws {

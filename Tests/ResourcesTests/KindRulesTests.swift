@@ -120,6 +120,110 @@ import Testing
         }
     }
 
+    @Test func G60_a_new_name_is_that_of_all_that_use_it_in_one_revision() async throws {
+        try await withService { service in
+            _ = try await service.put(
+                .namedValue, "/namedValues/v", ["displayName": "a", "value": "5", "secret": true])
+            _ = try await service.put(.namedValue, "/namedValues/w", ["displayName": "taken", "value": "x"])
+            _ = try await service.put(
+                .policyFragment, "/policyFragments/f",
+                [
+                    "format": "rawxml",
+                    "value": "<fragment><set-header name=\"x\"><value>{{ a }}</value></set-header></fragment>",
+                ])
+            let limit =
+                "<policies><inbound><rate-limit calls=\"{{a}}\" renewal-period=\"60\" />"
+                + "<include-fragment fragment-id=\"f\" /><set-header name=\"y\"><value>{{taken}}-{{a}}</value>"
+                + "</set-header></inbound></policies>"
+            for number in 0..<40 {
+                _ = try await service.put(.product, "/products/p\(number)", ["displayName": .string("p\(number)")])
+                _ = try await service.put(
+                    .productPolicy, "/products/p\(number)/policies/policy",
+                    ["format": "rawxml", "value": .string(limit)])
+            }
+            _ = try await service.put(
+                .backend, "/backends/b",
+                [
+                    "url": "https://b.example", "protocol": "http",
+                    "credentials": ["header": ["x-key": ["{{a}}"]], "query": ["q": ["1{{a}}2"]]],
+                ])
+            let before = service.store.revision
+            // Not to a name that another has, nor with a value that breaks a document.
+            await #expect(throws: Refusal.self) {
+                try await service.put(.namedValue, "/namedValues/v", ["displayName": "taken", "secret": true])
+            }
+            await #expect(throws: Refusal.self) {
+                try await service.put(
+                    .namedValue, "/namedValues/v", ["displayName": "b", "value": "many", "secret": true])
+            }
+            #expect(service.store.revision == before)
+            _ = try await service.put(.namedValue, "/namedValues/v", ["displayName": "b", "secret": true])
+            #expect(service.store.revision == before + 1)
+            let context = service.context
+            let (documents, backend, changed, users) = try await service.store.read { reader in
+                (
+                    try reader.list(ListQuery(kind: "products/policies"))
+                        + reader.list(ListQuery(kind: "policyFragments")),
+                    try ["credentials.header", "credentials.query"].map {
+                        try context.secret(ResourceID(path: "/backends/b"), $0, reader) ?? ""
+                    }, try reader.changes(after: before).count,
+                    try reader.referrers(of: ResourceID(path: "/namedValues/v")).count
+                )
+            }
+            #expect(documents.count == 41 && changed == 43 && users == 42)
+            for document in documents {
+                let text = document.properties["value"]?.text ?? ""
+                #expect(text.contains("{{b}}") && !text.contains("a }}") && !text.contains("{{a"), "\(text)")
+            }
+            #expect(backend == [#"{"x-key":["{{b}}"]}"#, #"{"q":["1{{b}}2"]}"#])
+            // The name that was given back is free, and the value went along.
+            _ = try await service.put(.namedValue, "/namedValues/x", ["displayName": "a", "value": "v"])
+            let value = try await service.store.read {
+                try context.secret(ResourceID(path: "/namedValues/v"), "value", $0)
+            }
+            #expect(value == "5")
+        }
+    }
+
+    @Test func G60_writers_at_the_same_time_never_see_a_name_that_nobody_has() async throws {
+        try await withService { service in
+            _ = try await service.put(.namedValue, "/namedValues/v", ["displayName": "n0", "value": "5"])
+            _ = try await service.put(.product, "/products/p", ["displayName": "p"])
+            let text: @Sendable (String) -> String = { name in
+                "<policies><inbound><rate-limit calls=\"{{\(name)}}\" renewal-period=\"60\" /></inbound></policies>"
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for writer in 0..<4 {
+                    group.addTask {
+                        for number in 0..<30 {
+                            let body: JSONValue = [
+                                "format": "rawxml", "value": .string(text("n\((number + writer) % 20)")),
+                            ]
+                            // Refused where the name is not that of the moment.
+                            _ = try? await service.put(.productPolicy, "/products/p/policies/policy", body)
+                        }
+                    }
+                }
+                group.addTask {
+                    for number in 1..<20 {
+                        _ = try await service.put(
+                            .namedValue, "/namedValues/v", ["displayName": .string("n\(number)"), "value": "5"])
+                    }
+                }
+                try await group.waitForAll()
+            }
+            let (name, policy, users) = try await service.store.read { reader in
+                (
+                    try reader.get(ResourceID(path: "/namedValues/v"))?.properties["displayName"]?.text,
+                    try reader.get(ResourceID(path: "/products/p/policies/policy"))?.properties["value"]?.text,
+                    try reader.referrers(of: ResourceID(path: "/namedValues/v")).count
+                )
+            }
+            #expect(name == "n19")
+            if let policy { #expect(policy == text("n19") && users == 1) }
+        }
+    }
+
     @Test func gatewayTokensSpeakForTheirGatewayUntilTheyEnd() async throws {
         try await withService { service in
             let context = service.context

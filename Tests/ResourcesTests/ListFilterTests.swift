@@ -56,6 +56,18 @@ import Testing
         let brackets = String(repeating: "(", count: 2000) + "name eq 'x'"
         let terms = { (count: Int) in Array(repeating: "count eq 1", count: count).joined(separator: " or ") }
         #expect(throws: Never.self) { try ListFilter.read(terms(256), fields: fields) }
+        let exact = 4096 - "contains(name,'')".count
+        let most = [
+            "contains(name,'\(String(repeating: "a", count: exact))')",
+            String(repeating: "not ", count: 31) + "name eq 'x'",
+            String(repeating: "(", count: 31) + "name eq 'x'" + String(repeating: ")", count: 31),
+        ]
+        for text in most { #expect(throws: Never.self) { try ListFilter.read(text, fields: fields) } }
+        for text in [
+            "contains(name,'\(String(repeating: "a", count: exact + 1))')",
+            String(repeating: "not ", count: 32) + "name eq 'x'",
+            String(repeating: "(", count: 32) + "name eq 'x'" + String(repeating: ")", count: 32),
+        ] { #expect(throws: Refusal.self) { try ListFilter.read(text, fields: fields) } }
         for text in [long, nots, brackets, terms(257)] {
             #expect(throws: Refusal.self) { try ListFilter.read(text, fields: fields) }
         }

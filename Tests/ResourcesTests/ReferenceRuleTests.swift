@@ -108,6 +108,43 @@ import Testing
         }
     }
 
+    @Test func G33_ofConcurrentNamesAndKeysOneWinsAndNoRefusalNamesAnother() async throws {
+        try await TestService.run { service in
+            func made(_ write: @escaping @Sendable (Int) async throws -> Void) async -> (count: Int, texts: Set<String>)
+            {
+                await withTaskGroup(of: String?.self) { group in
+                    for number in 0..<32 {
+                        group.addTask {
+                            do {
+                                try await write(number)
+                                return nil
+                            } catch {
+                                let refusal = error as? Refusal
+                                return (refusal?.problems ?? []).map { "\($0.target): \($0.message)" }.joined()
+                            }
+                        }
+                    }
+                    var (count, texts): (Int, Set<String>) = (0, [])
+                    for await text in group { if let text { texts.insert(text) } else { count += 1 } }
+                    return (count, texts)
+                }
+            }
+            let names = await made { number in
+                try await service.put(
+                    .namedValue, "/namedValues/n\(number)",
+                    ["displayName": number.isMultiple(of: 2) ? "Same" : "same", "value": "v"])
+            }
+            #expect(names.count == 1 && names.texts == ["name: Property with the same name already exist."])
+            let keys = await made { number in
+                var properties: JSONValue = ["displayName": "s", "scope": "/apis"]
+                properties[number == 7 ? "secondaryKey" : "primaryKey"] = "the one key"
+                try await service.put(.subscription, "/subscriptions/s\(number)", properties)
+            }
+            #expect(keys.count == 1 && !keys.texts.isEmpty)
+            for text in keys.texts { #expect(text.hasSuffix("can't be used; choose another value."), "\(text)") }
+        }
+    }
+
     @Test func whatIsUsedStays() async throws {
         try await TestService.run { service in
             try await Self.fill(service)
@@ -164,10 +201,11 @@ import Testing
                 "/apis/a", "/apis/a/operations/o", "/products/p/apis/a", "/gateways/default/apis/a", "/subscriptions/s",
             ] { #expect(try await !service.exists(path), "\(path)") }
             #expect(try await service.exists("/products/p"))
-            let shards = try await service.store.read { reader in
+            let hashes = try await service.store.read { reader in
                 try reader.changes(after: before).filter { $0.kind == "subscriptions" }.map(\.detail)
             }
-            #expect(shards.count == 1 && shards.first?.isEmpty == false, "the publisher learns which shards changed")
+            #expect(hashes.first?.split(separator: ",").count == 2, "the publisher learns which keys are gone")
+            #expect(hashes.count == 1)
         }
     }
 

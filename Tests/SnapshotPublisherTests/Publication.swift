@@ -89,17 +89,43 @@ final class Publication: Sendable {
     func snapshot(_ publisher: SnapshotPublisher, of gateway: String = "default") async throws -> NodeSnapshot {
         let root = try await root(publisher, of: gateway)
         let key = try #require(await publisher.root(of: gateway)).dataKey
-        var content: [String: [UInt8]] = [:]
-        for blob in root.blobs.values { content[blob.sha256] = await publisher.blob(blob.sha256, for: gateway) }
-        let blobs = content
+        return try await Self.read(root, key, publisher).snapshot
+    }
+
+    /// Reads a root as a node does, level by level; and the blobs it took.
+    static func read(
+        _ root: SnapshotRoot, _ key: SealingKey, _ publisher: SnapshotPublisher
+    ) async throws -> (snapshot: NodeSnapshot, blobs: [String: [UInt8]]) {
         var decoder = SnapshotDecoder()
-        return try decoder.decode(root, dataKey: key) { blobs[$0] }
+        var blobs: [String: [UInt8]] = [:]
+        while true {
+            let held = blobs
+            let lacking: [String: BlobReference]
+            switch try decoder.read(root, dataKey: key, content: { held[$0] }) {
+            case .whole(let snapshot): return (snapshot, blobs)
+            case .lacking(let names): lacking = names
+            }
+            let hashes = Set(lacking.values.map(\.sha256))
+            let found = try await publisher.blobs(Array(hashes), for: root.gateway, bytesMax: .max)
+            try #require(Set(found.keys) == hashes)
+            blobs.merge(found) { $1 }
+        }
+    }
+
+    /// What a kept snapshot holds by name.
+    func contents(_ root: SnapshotRoot) async throws -> [String: BlobReference] {
+        try await store.read { try SnapshotContents.list(of: root, $0) }
+    }
+
+    /// Names of what differs from a former root; `subscriptions/{name}` for keys.
+    func changed(_ root: SnapshotRoot, since former: SnapshotRoot) async throws -> Set<String> {
+        let difference = try await store.read { try SnapshotContents.difference(former, root, $0) }
+        return difference.added.union(difference.removed).union(difference.changed)
     }
 }
 
-extension SnapshotRoot {
-    /// Names of blobs that are others than in a former root.
-    func changed(since former: SnapshotRoot) -> Set<String> {
-        Set(blobs.keys).union(former.blobs.keys).filter { blobs[$0] != former.blobs[$0] }
+extension SnapshotPublisher {
+    func blob(_ hash: String, for gateway: String) async throws -> [UInt8]? {
+        try await blobs([hash], for: gateway, bytesMax: .max)[hash]
     }
 }

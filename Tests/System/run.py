@@ -25,6 +25,8 @@ def main():
     parser.add_argument("--binaries", default=str(PROJECT / ".build/debug"), help="folder of the built executables (default %(default)s)")
     parser.add_argument("names", nargs="*", help="suites to run (default: all)")
     options = parser.parse_args()
+    # As ops/quickstart has it: what tests write into a cluster's folder is for its owner only, too.
+    os.umask(0o077)
     os.environ["GATEHOUSE_BINARIES"] = str(pathlib.Path(options.binaries).resolve())
     every = sorted(file.stem for file in (HERE / "suites").glob("*.py"))
     unknown = [name for name in options.names if name not in every]

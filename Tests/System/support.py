@@ -1,24 +1,29 @@
 """What the suites share: the cluster as cluster.json tells of it, management over REST and by Azure's SDK, a raw HTTP
 caller, a backend that counts, and polling."""
+import contextlib
 import http.server
 import json
 import os
 import pathlib
-import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.parse
 import uuid
 
 import requests
+from ports import free_base
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+BINARIES = pathlib.Path(os.environ["GATEHOUSE_BINARIES"])
 
 VERSION = "2024-05-01"
-BINARIES = pathlib.Path(os.environ.get("GATEHOUSE_BINARIES", "."))
 KEY = "Ocp-Apim-Subscription-Key"
 MISSING = b'{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }'
 INVALID = b'{ "statusCode": 401, "message": "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription." }'
@@ -257,21 +262,28 @@ class Cluster:
 
     def kill(self, name):
         """kill -9; gives what starts it again."""
+        command = self.command(name)
         pid = self.pid(name)
-        command = [part.decode() for part in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
         os.kill(pid, signal.SIGKILL)
         assert until(lambda: not alive(pid), 10) is not None
         return lambda: self.start(name, command)
 
-    def start(self, name, command):
+    def command(self, name):
+        pid = self.pid(name)
+        return [part.decode() for part in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
+
+    def start(self, name, command, environment=None, dies=False):
+        """Starts a process again; where it is told to die (a crash point), gives its number and does not wait."""
         with open(self.folder / f"{name}.again.log", "ab") as log:
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env={**os.environ, **(environment or {})})
         threading.Thread(target=child.wait, daemon=True).start()
         document = self.read()
         entry = document["controller"] if name == "controller" else next(n for n in document["nodes"] if n["name"] == name)
         entry["pid"] = child.pid
         (self.folder / "cluster.json").write_text(json.dumps(document))
-        assert until(lambda: self.ready(name), 30) is not None, f"{name} is not ready"
+        if not dies:
+            assert until(lambda: self.ready(name) or not alive(child.pid), 60) is not None and alive(child.pid), f"{name} is not ready"
+        return child
 
     def ready(self, name):
         try:
@@ -281,79 +293,32 @@ class Cluster:
             return False
 
 
-class ExtraNode:
-    """A node beside the cluster's own, with options of its own; `with` ends it."""
-
-    def __init__(self, cluster, *options, descriptors=None, folder=None):
-        self.cluster, self.label = cluster, name("extra")
-        self.folder = folder or cluster.folder / self.label
-        ports = []
-        for _ in range(3):
-            # The kernel's choice; held until all three are known, so that they differ.
-            probe = socket.socket()
-            probe.bind(("127.0.0.1", 0))
-            ports.append(probe)
-        self.port, self.secure, status = (probe.getsockname()[1] for probe in ports)
-        for probe in ports:
-            probe.close()
-        self.url, self.status = f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{status}"
-        self.command = [str(BINARIES / "gatehouse-gateway"), "serve", "--directory", str(self.folder), "--controller", cluster.document["controller"]["nodeUrl"], "--ca", cluster.ca,
-                        "--token-file", str(cluster.folder / "gateway.token"), "--name", self.label, "--http", f"127.0.0.1:{self.port}", "--https", f"127.0.0.1:{self.secure}",
-                        "--status", f"127.0.0.1:{status}", "--access-log", "off", *map(str, options)]
-        self.descriptors, self.process, self.errors = descriptors, None, b""
-
-    def limit(self):
-        if self.descriptors:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
-
-    def start(self, waits=True):
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=self.limit)
-        threading.Thread(target=self.read, args=(self.process,), daemon=True).start()
-        if waits:
-            assert until(self.ready, 30, 0.05) is not None, f"not ready: {self.errors.decode()}"
-        return self
-
-    def read(self, process):
-        for line in process.stderr:
-            self.errors += line
-
-    def ready(self):
-        try:
-            return self.cluster.new_session().get(f"{self.status}/readyz", timeout=2).status_code == 200
-        except requests.RequestException:
-            return False
-
-    def metric(self, text):
-        lines = self.cluster.new_session().get(f"{self.status}/metrics", timeout=5).text.splitlines()
-        return float(next(line.rsplit(" ", 1)[1] for line in lines if line.startswith(text)))
-
-    def connect(self, timeout=20):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
-
-    def stop(self, *signals, seconds=60):
-        for number in signals or (signal.SIGTERM,):
-            self.process.send_signal(number)
-        return self.process.wait(seconds)
-
-    def __enter__(self):
-        return self.start()
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(20)
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def drain(connection):
-    """Everything up to the end of the connection; what came before a reset counts."""
-    whole = b""
+@contextlib.contextmanager
+def own_cluster(nodes=1):
+    """A cluster for one test, which goes with it."""
+    work = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-own-"))
+    quickstart = [str(PROJECT / "ops/quickstart"), "--dir", str(work / "c"), "--port-base", str(free_base())]
     try:
-        while piece := connection.recv(65536):
-            whole += piece
-    except ConnectionResetError:
-        pass
-    return whole
+        subprocess.run([*quickstart, "--empty", "--nodes", str(nodes), "--detach"], check=True, stdout=subprocess.DEVNULL)
+        yield Cluster(work / "c")
+    finally:
+        subprocess.run([*quickstart, "--stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def sound(database):
+    """integrity_check and the revisions: one for each commit."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=10)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        low, high, count = connection.execute("SELECT min(revision), max(revision), count(DISTINCT revision) FROM change").fetchone()
+        assert high - low + 1 == count, (low, high, count)
+        assert connection.execute("SELECT count(*) FROM resource WHERE revision NOT IN (SELECT revision FROM change)").fetchone() == (0,)
+
+
+def controller(*arguments, environment=None):
+    """Runs gatehouse-controller; gives status, output and errors."""
+    done = subprocess.run([str(BINARIES / "gatehouse-controller"), *map(str, arguments)], capture_output=True, text=True, stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})}, timeout=60)
+    return done.returncode, done.stdout, done.stderr
 
 
 def name(text):

@@ -36,6 +36,22 @@ import WebClient
         #expect(!reach.allows(try bytes("fd00:ec2::254"), port: 80))
     }
 
+    @Test func G54_public_addresses_are_reached_at_the_ports_of_the_web_alone() throws {
+        let reach = try ReachableAddresses(
+            allowing: [AddressRange("10.0.0.0/8")], refusingPorts: [7444], publicPorts: [80, 443, 8080, 8443])
+        for port: UInt16 in [80, 443, 8080, 8443] {
+            #expect(reach.allows(try bytes("8.8.8.8"), port: port))
+            #expect(reach.allows(try bytes("::ffff:8.8.8.8"), port: port))
+            #expect(!reach.allows(try bytes("192.168.0.1"), port: port))
+        }
+        for port: UInt16 in [0, 21, 22, 25, 81, 442, 444, 6379, 7444, 8081, 65_535] {
+            #expect(!reach.allows(try bytes("8.8.8.8"), port: port), "\(port)")
+        }
+        // What the operator opened is open at all ports but those of shells and mail, and our own.
+        #expect(reach.allows(try bytes("10.0.0.1"), port: 9000))
+        for port: UInt16 in [22, 25, 7444] { #expect(!reach.allows(try bytes("10.0.0.1"), port: port)) }
+    }
+
     @Test(arguments: [
         ("10.0.0.0/8", "10.255.1.1", true), ("10.0.0.0/8", "11.0.0.0", false), ("10.0.0.128/25", "10.0.0.127", false),
         ("10.0.0.128/25", "10.0.0.255", true), ("10.1.2.3", "10.1.2.3", true), ("0.0.0.0/0", "1.2.3.4", true),

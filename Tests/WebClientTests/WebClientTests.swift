@@ -217,6 +217,69 @@ import WebClient
         }
     }
 
+    @Test func G55_each_hop_is_judged_anew_and_pools_are_apart() async throws {
+        let inside = try ScriptedServer { connection in
+            while connection.request() != nil { connection.answer("200 OK", [], "inside") }
+        }
+        defer { inside.stop() }
+        let port = inside.port
+        let server = try ScriptedServer { connection in
+            while let request = connection.request() {
+                let place = String(request.split(separator: " ")[1])
+                guard let hops = Int(place.dropFirst()) else {
+                    connection.answer("302 Found", ["Location: http://127.0.0.1:\(port)/"])
+                    continue
+                }
+                connection.answer(
+                    hops == 0 ? "200 OK" : "302 Found", hops == 0 ? [] : ["Location: /\(hops - 1)"], "done")
+            }
+        }
+        defer { server.stop() }
+        // The first socket may be, the second may not: the inside port is refused.
+        let guarded = try WebClient(
+            WebClientOptions(
+                reach: ReachableAddresses(allowing: [AddressRange("127.0.0.1")], refusingPorts: [port]),
+                allowsPlainText: true))
+        var request = WebRequest("GET", server.url("/x"))
+        request.redirectsMax = 3
+        // A client for another purpose has a connection to it; this one has not.
+        let other = try client()
+        #expect(try await other.send(WebRequest("GET", inside.url())).status == 200)
+        await #expect(throws: WebFailure.addressNotAllowed) { try await guarded.send(request) }
+        #expect(inside.connections == 1)
+        request.url = server.url("/3")
+        #expect(try await guarded.send(request).status == 200)
+        request.url = server.url("/4")
+        await #expect(throws: WebFailure.redirectNotAllowed) { try await guarded.send(request) }
+    }
+
+    @Test func G55_of_a_name_with_several_addresses_the_allowed_ones_are_tried() async throws {
+        let server = try ScriptedServer { connection in
+            while connection.request() != nil { connection.answer() }
+        }
+        defer { server.stop() }
+        // The name is of ::1 and 127.0.0.1, or of the latter alone.
+        let guarded = try WebClient(
+            WebClientOptions(reach: ReachableAddresses(allowing: [AddressRange("127.0.0.1")]), allowsPlainText: true))
+        let url = "http://localhost:\(server.port)/"
+        #expect(try await guarded.send(WebRequest("GET", url)).status == 200)
+        let none = try WebClient(
+            WebClientOptions(reach: ReachableAddresses(allowing: [AddressRange("127.0.0.2")]), allowsPlainText: true))
+        await #expect(throws: WebFailure.addressNotAllowed) { try await none.send(WebRequest("GET", url)) }
+    }
+
+    @Test func G56_a_body_that_drips_ends_at_the_time_for_the_whole() async throws {
+        let server = try ScriptedServer { connection in
+            _ = connection.request()
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            while connection.send("x") { usleep(20_000) }
+        }
+        defer { server.stop() }
+        var request = WebRequest("GET", server.url())
+        request.timeout = .milliseconds(300)
+        await #expect(throws: WebFailure.timeout) { try await client().send(request) }
+    }
+
     @Test(arguments: [
         ("file:///etc/passwd", WebFailure.invalidRequest), ("gopher://h/", .schemeNotAllowed),
         ("ftp://h/", .schemeNotAllowed), ("dict://h/", .schemeNotAllowed), ("data:,x", .invalidRequest),

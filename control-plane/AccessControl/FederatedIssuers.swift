@@ -30,7 +30,7 @@ package actor FederatedIssuers {
     package func principal(of token: String, in directory: AccessDirectory, now: Date) async -> Principal? {
         guard let issuer = TokenPreview.issuer(of: token) else { return nil }
         let audiences = directory.audiences(ofIssuer: issuer)
-        guard !audiences.isEmpty, issuer.hasPrefix("https://") || issuer.hasPrefix("http://127.0.0.1") else {
+        guard !audiences.isEmpty, issuer.hasPrefix("https://") || issuer.hasPrefix("http://127.0.0.1:") else {
             return nil
         }
         guard let keys = await keys(of: issuer, now: now, isMissing: false) else { return nil }

@@ -6,13 +6,14 @@ internal import Synchronization
 package final class TokenThrottle: Sendable {
     package static let failuresMax = 10
     private static let windowSeconds = 60.0
+    private static let waitMinSeconds = 60.0
     private static let waitMaxSeconds = 900.0
     private static let entriesMax = 100_000
 
     private struct Entry {
         var failures: [Double] = []
         var blockedUntil = 0.0
-        var wait = 60.0
+        var wait = TokenThrottle.waitMinSeconds
     }
 
     private let entries = Mutex<[String: Entry]>([:])
@@ -33,6 +34,8 @@ package final class TokenThrottle: Sendable {
                 entries = entries.filter {
                     $0.value.blockedUntil > now || ($0.value.failures.last ?? 0) > now - Self.windowSeconds
                 }
+                // Who waits goes on waiting, as long as there is room for it.
+                if entries.count > Self.entriesMax { entries = entries.filter { $0.value.blockedUntil > now } }
                 if entries.count > Self.entriesMax { entries.removeAll() }
             }
             for key in Self.keys(client, address) {
@@ -48,8 +51,14 @@ package final class TokenThrottle: Sendable {
         }
     }
 
+    /// A right secret forgets what its client failed there, and the next wait of the address is the shortest again. What
+    /// the address has failed in this minute still counts: a guesser with a secret of its own gains nothing by it.
     package func succeeded(client: String, address: String) {
-        entries.withLock { _ = $0.removeValue(forKey: Self.keys(client, address)[0]) }
+        let keys = Self.keys(client, address)
+        entries.withLock { entries in
+            entries[keys[0]] = nil
+            entries[keys[1]]?.wait = Self.waitMinSeconds
+        }
     }
 
     private static func keys(_ client: String, _ address: String) -> [String] {

@@ -93,6 +93,18 @@ package enum ApiExporter {
         return found
     }
 
+    /// The headers of a response, each as `describe` has it; nil where there are none.
+    static func headers(_ response: JSONValue, _ describe: (JSONValue, inout JSONObject) -> Void) -> JSONValue? {
+        var headers = JSONObject()
+        for header in response["headers"]?.items ?? [] {
+            guard let name = header["name"]?.text else { continue }
+            var described = JSONObject()
+            describe(header, &described)
+            headers[name] = .object(described)
+        }
+        return headers.isEmpty ? nil : .object(headers)
+    }
+
     /// What the contract of a parameter says about its values when it names no type.
     static func plainSchema(_ contract: JSONValue) -> JSONObject {
         var schema = JSONObject()

@@ -56,14 +56,7 @@ struct OpenAPIWriter {
         response["description"] = contract["description"] ?? ""
         let content = content(contract["representations"]?.items ?? [])
         if !content.isEmpty { response["content"] = .object(content) }
-        var headers = JSONObject()
-        for header in contract["headers"]?.items ?? [] {
-            guard let name = header["name"]?.text else { continue }
-            var described = JSONObject()
-            describe(header, &described)
-            headers[name] = .object(described)
-        }
-        if !headers.isEmpty { response["headers"] = .object(headers) }
+        if let headers = ApiExporter.headers(contract, describe) { response["headers"] = headers }
         return .object(response)
     }
 

@@ -94,14 +94,7 @@ struct SwaggerWriter {
             examples[type] = value
         }
         if !examples.isEmpty { response["examples"] = .object(examples) }
-        var headers = JSONObject()
-        for header in contract["headers"]?.items ?? [] {
-            guard let name = header["name"]?.text else { continue }
-            var described = JSONObject()
-            describe(header, &described)
-            headers[name] = .object(described)
-        }
-        if !headers.isEmpty { response["headers"] = .object(headers) }
+        if let headers = ApiExporter.headers(contract, describe) { response["headers"] = headers }
         return .object(response)
     }
 }

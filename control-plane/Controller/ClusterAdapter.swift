@@ -55,12 +55,17 @@ struct ClusterAdapter: ClusterView {
     }
 
     private static func properties(_ record: SnapshotRecord) -> JSONValue {
-        let root = try? JSONDecoder().decode(SnapshotRoot.self, from: Data(record.root))
+        let root = SnapshotRoot.read(record)
+        let trees = root?.trees ?? [:]
+        let blobs = root?.blobs ?? [:]
         return [
             "version": .int(record.version), "gateway": .string(record.gateway),
             "created": .string(Timestamp.text(seconds: record.created)),
-            "blobs": .int(Int64(root?.blobs.count ?? 0)),
-            "size": .int(Int64(root?.blobs.values.reduce(0) { $0 + $1.size } ?? 0)),
+            "apis": .int(Int64(trees[TreeName.apis]?.count ?? 0)),
+            "products": .int(Int64(trees[TreeName.products]?.count ?? 0)),
+            "subscriptionKeys": .int(Int64(trees[TreeName.subscriptions]?.count ?? 0)),
+            "size": .int(
+                Int64(blobs.values.reduce(0) { $0 + $1.size } + trees.values.reduce(0) { $0 + $1.total })),
             "previous": .optional(root?.previous), "auditHead": .optional(root?.auditHead),
         ]
     }
@@ -68,10 +73,11 @@ struct ClusterAdapter: ClusterView {
     func snapshot(version: Revision) async throws -> JSONValue? {
         guard let record = try await record(version) else { return nil }
         var properties = Self.properties(record)
-        if let root = try? JSONDecoder().decode(SnapshotRoot.self, from: Data(record.root)) {
+        if let root = SnapshotRoot.read(record) {
+            let contents = try await store.read { try SnapshotContents.list(of: root, $0) }
             properties["contents"] = .object(
                 JSONObject(
-                    root.blobs.sorted { $0.key < $1.key }.map { name, blob in
+                    contents.sorted { $0.key < $1.key }.map { name, blob in
                         (name, ["sha256": .string(blob.sha256), "size": .int(Int64(blob.size))])
                     }))
         }
@@ -84,14 +90,13 @@ struct ClusterAdapter: ClusterView {
 
     func compare(from: Revision, to: Revision) async throws -> JSONValue? {
         guard let first = try await record(from), let second = try await record(to),
-            let old = try? JSONDecoder().decode(SnapshotRoot.self, from: Data(first.root)).blobs,
-            let new = try? JSONDecoder().decode(SnapshotRoot.self, from: Data(second.root)).blobs
+            let old = SnapshotRoot.read(first), let new = SnapshotRoot.read(second)
         else { return nil }
-        let names = { (names: [String]) in JSONValue.array(names.sorted().map(JSONValue.string)) }
+        let difference = try await store.read { try SnapshotContents.difference(old, new, $0) }
+        let names = { (names: Set<String>) in JSONValue.array(names.sorted().map(JSONValue.string)) }
         return [
-            "from": .int(from), "to": .int(to), "added": names(new.keys.filter { old[$0] == nil }),
-            "removed": names(old.keys.filter { new[$0] == nil }),
-            "changed": names(new.filter { old[$0.key] != nil && old[$0.key] != $0.value }.map(\.key)),
+            "from": .int(from), "to": .int(to), "added": names(difference.added),
+            "removed": names(difference.removed), "changed": names(difference.changed),
         ]
     }
 

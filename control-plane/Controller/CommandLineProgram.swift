@@ -40,7 +40,9 @@ enum CommandLineProgram {
     }
 
     private static func end(_ status: Int32, _ message: String) -> Never {
-        FileHandle.standardError.write(Data((message.split(separator: "\n").joined(separator: " ") + "\n").utf8))
+        // A terminal that is gone, or a log on a full disk, must not end this another way.
+        let line = message.split(separator: "\n").joined(separator: " ") + "\n"
+        try? FileHandle.standardError.write(contentsOf: Data(line.utf8))
         exit(status)
     }
 }

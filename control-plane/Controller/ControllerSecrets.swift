@@ -34,6 +34,15 @@ struct ControllerSecrets {
         return secrets
     }
 
+    /// The key that the database's secrets are sealed with; the first where none is, for `read` to say what is wrong.
+    static func key(in store: ResourceStore, among keys: [SealingKey]) throws -> SealingKey {
+        let used = try store.readNow { try $0.secret(place, "pepper")?.keyID }
+        guard let key = keys.first(where: { $0.id == used }) ?? keys.first else {
+            throw ProcessFailure(.cannotStart, "the file of the key-encryption key is empty; put the right file back")
+        }
+        return key
+    }
+
     static func read(_ reader: StoreReader, sealing: SealingKey, serviceID: String) throws -> ControllerSecrets {
         func open(_ field: String) throws -> String {
             guard let secret = try reader.secret(place, field) else {

@@ -1,8 +1,10 @@
 // `gatehouse-controller init`: a new directory with keys, CA, service and first owner.
 internal import AccessControl
 internal import ArgumentParser
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
+internal import Glibc
 internal import JSONDocuments
 internal import ManagementREST
 internal import PolicyLanguage
@@ -35,13 +37,13 @@ struct Initialise: AsyncParsableCommand {
         guard !place.isInitialised else {
             throw ProcessFailure(.failed, "\(directory) has a controller already; choose another directory")
         }
+        let lock = try place.takeLock()
+        defer { close(lock) }
         let settings = ControllerSettings(
             tenantId: UUID().uuidString.lowercased(), subscriptionId: subscription, resourceGroup: resourceGroup,
             serviceName: service, ownerClientId: UUID().uuidString.lowercased())
         let sealing = SealingKey()
-        try place.write(
-            Array("\(sealing.id):\(Data(sealing.secretBytes).base64EncodedString())\n".utf8), to: place.keyEncryptionKey
-        )
+        try place.writeKeyEncryptionKeys([sealing])
         let authority = try CertificateAuthority(commonName: "Gatehouse CA of \(service)", now: Date())
             .certificateAndKey
         try place.write(Array(authority.certificate.utf8), to: place.authority)
@@ -54,6 +56,7 @@ struct Initialise: AsyncParsableCommand {
         try store.close()
         let owner = OwnerFile(clientId: settings.ownerClientId, clientSecret: secret, tenantId: settings.tenantId)
         try place.write([UInt8](try Self.encoder.encode(owner)) + [0x0A], to: place.owner)
+        CrashPoint.initialiseBeforeSettings.pass()
         try place.write([UInt8](try Self.encoder.encode(settings)) + [0x0A], to: place.settings)
         print("Made \(directory): service '\(service)'. The first owner's credentials are in \(place.owner).")
     }

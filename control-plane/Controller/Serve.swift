@@ -2,6 +2,7 @@
 internal import UnixSignals
 internal import AccessControl
 internal import ArgumentParser
+internal import CLinux
 internal import Cryptography
 internal import Foundation
 internal import Glibc
@@ -38,6 +39,21 @@ struct ListenAddress: ExpressibleByArgument {
         self.host = host
         self.port = port
     }
+
+    /// Says before anything is opened that the port can't be had; nothing listens for a moment (must-hold H51).
+    func expectFree(_ option: String) throws {
+        var address = sockaddr_storage()
+        let length = clinux_address_parse(host, UInt16(truncatingIfNeeded: port), &address)
+        // A name is left to the server itself.
+        guard length > 0, clinux_can_bind(&address, length) != 0 else { return }
+        let reason = errno
+        throw ProcessFailure(
+            .cannotStart,
+            reason == EADDRINUSE
+                ? "port \(port) is taken; choose another with \(option)"
+                : "can't listen at \(host):\(port): \(String(cString: strerror(reason))); choose another with \(option)"
+        )
+    }
 }
 
 struct Serve: AsyncParsableCommand {
@@ -53,6 +69,10 @@ struct Serve: AsyncParsableCommand {
     @Option(
         help: "Address ranges beside the public ones that the controller itself may call: CIDR,… (imports by link).")
     var outboundAllow = ""
+    @Flag(help: "Start a copied directory: the original is gone for good. Takes a new ledger.") var adopt = false
+
+    /// A connection that asks nothing for so long is closed.
+    private static let idleMax = TimeAmount.minutes(3)
 
     func run() async throws {
         var noCore = rlimit(rlim_cur: 0, rlim_max: 0)
@@ -60,14 +80,15 @@ struct Serve: AsyncParsableCommand {
         // A terminal that closes is no reason to end.
         signal(SIGHUP, SIG_IGN)
         let place = ControllerDirectory(path: directory)
-        try place.prepare()
+        try place.open()
         let settings = try ControllerSettings.read(place)
         let lock = try place.takeLock()
         defer { close(lock) }
-        var logger = Logger(label: "gatehouse-controller")
-        logger.logLevel = .info
+        try management.expectFree("--management")
+        try nodes.expectFree("--nodes")
+        let logger = Logger(label: "gatehouse-controller") { JSONLogHandler(label: $0) }
         let parts = try await ControllerParts.make(
-            place, settings, publicURL: try url(), fetch: try fetcher(), logger: logger)
+            place, settings, publicURL: try url(), adopt: adopt, fetch: try fetcher(), logger: logger)
         try await serve(parts, logger)
     }
 
@@ -91,15 +112,19 @@ struct Serve: AsyncParsableCommand {
                     .wrongArguments, "--outbound-allow: '\(text)' is no address range; write 10.0.0.0/8 or fd00::/8")
             }
         }
+        let own = Set([management.port, nodes.port].map { UInt16(clamping: $0) })
         let client = try WebClient(
-            WebClientOptions(reach: ReachableAddresses(allowing: ranges), allowsPlainText: true))
+            WebClientOptions(
+                reach: ReachableAddresses(allowing: ranges, refusingPorts: own, publicPorts: Fetching.ports),
+                allowsPlainText: true))
         return { url, bytesMax in try await Fetching.fetch(url, bytesMax: bytesMax, client) }
     }
 
     private func serve(_ parts: ControllerParts, _ logger: Logger) async throws {
         let managementServer = Application(
             responder: ManagementResponder(management: parts.management),
-            server: try .tls(.http1(), tlsConfiguration: parts.managementTLS),
+            server: try .tls(
+                .http1(configuration: .init(idleTimeout: Self.idleMax)), tlsConfiguration: parts.managementTLS),
             configuration: .init(address: .hostname(management.host, port: management.port), serverName: nil),
             logger: logger)
         let nodeServer = try NodeServer.application(

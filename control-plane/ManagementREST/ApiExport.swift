@@ -10,12 +10,15 @@ enum ApiExport {
     private static let openAPI: Set<String> = ["openapi-link", "openapi+json-link"]
     private static let notBuilt: Set<String> = ["wadl-link", "wadl-link-json", "wsdl-link"]
 
-    static let routes: [Route] = [
-        Route(
+    static let routes: [Route] = {
+        var route = Route(
             "ApiExport_Document", .get, "gatehouse/exports/{apiId}",
             .action("Microsoft.ApiManagement/service/apis/read")
-        ) { call in try await document(call) }
-    ]
+        ) { call in try await Self.document(call) }
+        // Who may read the API may read its description, and nobody else.
+        route.about = { ["apis", $0[2]] }
+        return [route]
+    }()
 
     /// `GET apis/{id}?export=true&format=…`
     static func answer(_ call: RouteCall, _ api: StoredResource) async throws -> Answer {

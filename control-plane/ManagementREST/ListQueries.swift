@@ -71,15 +71,18 @@ struct ListRequest: Sendable {
         return (known, words.count == 2 && words[1].lowercased() == "desc")
     }
 
-    /// The page of rows that are all at hand, in the order of names.
-    func page(_ all: [(name: String, shown: JSONValue)]) -> ListPage {
-        var rows = all
+    /// The page of rows that are all at hand, in the order of names, or as `isBefore` orders names in lower case.
+    func page(
+        _ all: [(name: String, shown: JSONValue)], by isBefore: (String, String) -> Bool = { $0 < $1 }
+    ) -> ListPage {
+        var rows = all.sorted { isBefore($0.name.lowercased(), $1.name.lowercased()) }
         if let filter { rows = rows.filter { row in filter.matches { Self.value($0, row.name, row.shown) } } }
         if order?.descending == true { rows.reverse() }
         let count = rows.count
         if !after.isEmpty {
             rows = rows.filter {
-                order?.descending == true ? $0.name.lowercased() < after : $0.name.lowercased() > after
+                order?.descending == true
+                    ? isBefore($0.name.lowercased(), after) : isBefore(after, $0.name.lowercased())
             }
         }
         let left = rows.dropFirst(skip)

@@ -21,6 +21,8 @@ package final class Management: Sendable {
     package let publicURL: String
     package let fetch: Fetch
     package let logger: Logger
+    /// How slow a body may come.
+    let bodyPace: BodyPace
     let operations: OperationResults
     let throttle = TokenThrottle()
     let federation: FederatedIssuers
@@ -31,7 +33,7 @@ package final class Management: Sendable {
     package init(
         store: ResourceStore, context: ResourceContext, access: Access, issuer: TokenIssuer,
         cluster: any ClusterView, serviceName: String, publicURL: String, operationKey: [UInt8],
-        fetch: @escaping Fetch, logger: Logger
+        fetch: @escaping Fetch, logger: Logger, bodyPace: BodyPace = BodyPace()
     ) {
         self.store = store
         self.context = context
@@ -42,6 +44,7 @@ package final class Management: Sendable {
         self.publicURL = publicURL
         self.fetch = fetch
         self.logger = logger
+        self.bodyPace = bodyPace
         operations = OperationResults(key: operationKey)
         federation = FederatedIssuers(fetch: fetch)
         refusals = RefusalAudit(store: store)

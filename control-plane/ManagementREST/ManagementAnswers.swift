@@ -39,13 +39,7 @@ extension Management {
             guard type.hasPrefix("application/x-www-form-urlencoded") else {
                 return TokenRoutes.error("invalid_request", "The body must be application/x-www-form-urlencoded.")
             }
-            let body = try await inquiry.body(limit: 64 << 10)
-            guard let text = String(validating: body, as: UTF8.self) else {
-                return TokenRoutes.error("invalid_request", "The body is not UTF-8.")
-            }
-            return try await TokenRoutes.token(
-                self, tenant: segments[0], form: RequestTarget(path: "", query: text).query,
-                authorization: inquiry.header("Authorization"), address: inquiry.address, request: inquiry.requestID)
+            return try await token(inquiry, target, tenant: segments[0])
         case let path where path.count == 4 && path[1...] == ["v2.0", ".well-known", "openid-configuration"] && isRead:
             return segments[0].lowercased() == issuer.tenantID ? TokenRoutes.metadata(self) : nil
         case let path where path.count == 4 && path[1...] == ["discovery", "v2.0", "keys"] && isRead:
@@ -55,10 +49,34 @@ extension Management {
         }
     }
 
+    /// The token endpoint: those who ask count as one for each network, for nobody is proven yet.
+    private func token(_ inquiry: Inquiry, _ target: RequestTarget, tenant: String) async throws -> Answer {
+        let asker = "token|\(SourceNetwork.name(of: inquiry.address))"
+        guard limits.begin(asker) else {
+            var answer = TokenRoutes.error(
+                "temporarily_unavailable", "Too many requests at once; try again in a second.", status: 429)
+            answer.headers.append(("Retry-After", "1"))
+            return answer
+        }
+        defer { limits.end(asker) }
+        // What stands in a URL stands in logs (must-hold G4).
+        if !target.values("client_secret").isEmpty || !target.values("client_assertion").isEmpty {
+            return TokenRoutes.error("invalid_request", "Credentials are not taken in the query.")
+        }
+        let body = try await inquiry.body(limit: 64 << 10, pace: bodyPace)
+        guard let text = String(validating: body, as: UTF8.self) else {
+            return TokenRoutes.error("invalid_request", "The body is not UTF-8.")
+        }
+        return try await TokenRoutes.token(
+            self, tenant: tenant, form: RequestTarget(path: "", query: text).query,
+            authorization: inquiry.header("Authorization"), address: inquiry.address, request: inquiry.requestID)
+    }
+
     /// The caller that the bearer token proves.
     private func authenticate(_ inquiry: Inquiry) async throws -> Caller {
         let lines = inquiry.headerLines("Authorization")
-        guard let line = lines.first, lines.count == 1, line.lowercased().hasPrefix("bearer ") else {
+        if lines.count > 1 { throw Refusal(.validationError, "The 'Authorization' header must be sent once.") }
+        guard let line = lines.first, line.lowercased().hasPrefix("bearer ") else {
             refusals.unauthenticated(address: inquiry.address)
             throw unauthenticated(
                 .authenticationFailed, "Authentication failed. The 'Authorization' header must hold one bearer token.")
@@ -147,10 +165,12 @@ extension Management {
         var routes: [Route]
         var versions: [String]
 
-        /// What the decision is about: the resource, or the scope of an assignment.
-        var resource: String {
-            provider == "Microsoft.Authorization"
-                ? (scope.isEmpty ? "/" : scope) : scope + segments.map { "/\($0)" }.joined()
+        /// What the decision is about: the resource, or the scope of an assignment. Where the path names no resource the
+        /// route says what it is about.
+        func resource(_ route: Route? = nil) -> String {
+            if provider == "Microsoft.Authorization" { return scope.isEmpty ? "/" : scope }
+            let about = route?.about.map { $0(segments) } ?? segments
+            return scope + ApiRevision.scope(about).map { "/\($0)" }.joined()
         }
     }
 
@@ -164,11 +184,13 @@ extension Management {
         switch route.permission {
         case .action(let needed):
             action = needed
-            guard access.directory.allows(caller, needed, at: place.resource) else {
-                throw forbidden(caller, needed, place.resource)
+            let resource = place.resource(route)
+            guard access.directory.allows(caller, needed, at: resource) else {
+                throw forbidden(caller, needed, resource)
             }
         case .open: action = ""
         }
+        try ApiRevision.check(place.segments)
         let version = try ApiVersions.check(target.values("api-version"), accepted: place.versions)
         let call = RouteCall(
             management: self, caller: caller, actor: actor, segments: place.segments, scope: place.scope,
@@ -184,9 +206,8 @@ extension Management {
         -> Answer
     {
         let action = RouteTable.action(place.segments, method, provider: place.provider)
-        guard access.directory.allows(caller, action, at: place.resource) else {
-            throw forbidden(caller, action, place.resource)
-        }
+        let resource = place.resource()
+        guard access.directory.allows(caller, action, at: resource) else { throw forbidden(caller, action, resource) }
         if case .otherMethods(let methods) = found {
             throw Refusal.notAllowed("The resource does not take this method.", allowed: methods.map(\.rawValue))
         }
@@ -225,7 +246,7 @@ extension Management {
                 throw Refusal(.unsupportedMediaType, "The body must be application/json in UTF-8.")
             }
         }
-        let bytes = try await inquiry.body(limit: route.bodyMax)
+        let bytes = try await inquiry.body(limit: route.bodyMax, pace: bodyPace)
         if bytes.isEmpty {
             guard route.bodyIsOptional else { throw Refusal(.malformedBody, "The body is empty.") }
             return nil

@@ -14,10 +14,18 @@ internal import ResourceStore
 package struct ManagementContext: RequestContext {
     package var coreContext: CoreRequestContextStorage
     package let address: String
+    private let channel: any Channel
 
     package init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         address = source.channel.remoteAddress?.ipAddress ?? ""
+        channel = source.channel
+    }
+
+    /// Ends the connection soon: the answer has time to arrive, and what still comes is not read for ever.
+    func closeSoon() {
+        let channel = channel
+        channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
     }
 }
 
@@ -45,13 +53,17 @@ package struct ManagementResponder: HTTPResponder {
             management.logger.error("\(requestID): \(error)")
             answer = Answer(Refusal(.internalError, "The request failed; the log has the reason under \(requestID)."))
         }
+        if inquiry.leavesMuchUnread {
+            answer.headers.append(("Connection", "close"))
+            context.closeSoon()
+        }
         return response(answer, isHead: request.method == .head, requestID: requestID, correlation: correlation)
     }
 
     private static func refusal(_ failure: StoreFailure) -> Refusal {
         switch failure.reason {
         case .full: return Refusal(.insufficientStorage, "The controller's disk is full: nothing was changed.")
-        case .readOnly, .busy, .broken:
+        case .readOnly, .busy, .broken, .newer:
             var refusal = Refusal(.serviceUnavailable, "The store can't be written at the moment: nothing was changed.")
             refusal.retryAfterSeconds = 5
             return refusal
@@ -90,9 +102,26 @@ package struct ManagementResponder: HTTPResponder {
 
 /// A request as it came, with what the answer needs of it.
 struct Inquiry: Sendable {
+    /// A body that nobody wants is read to its end where it is not longer, so that the connection lives on.
+    private static let unreadMax = 64 << 10
+
     let request: Request
     let address: String
     let requestID: String
+    private let reading = BodyReading()
+
+    init(request: Request, address: String, requestID: String) {
+        self.request = request
+        self.address = address
+        self.requestID = requestID
+    }
+
+    /// Whether more of the body is left than is worth reading.
+    var leavesMuchUnread: Bool {
+        if reading.isWhole { return false }
+        if reading.hasBegun || header("Transfer-Encoding") != nil { return true }
+        return header("Content-Length").map { Int($0) ?? .max > Self.unreadMax } ?? false
+    }
 
     func header(_ name: String) -> String? {
         guard let name = HTTPField.Name(name) else { return nil }
@@ -104,15 +133,20 @@ struct Inquiry: Sendable {
         HTTPField.Name(name).map { request.headers[values: $0] } ?? []
     }
 
-    /// The body, up to `limit` bytes.
-    func body(limit: Int) async throws -> [UInt8] {
+    /// The body, up to `limit` bytes, as fast as `pace` asks.
+    func body(limit: Int, pace: BodyPace) async throws -> [UInt8] {
         if let length = header("Content-Length").flatMap(Int.init), length > limit { throw Self.tooLarge(limit) }
-        var bytes: [UInt8] = []
-        for try await piece in request.body {
-            guard bytes.count + piece.readableBytes <= limit else { throw Self.tooLarge(limit) }
-            bytes.append(contentsOf: piece.readableBytesView)
+        let body = request.body
+        let reading = reading
+        return try await pace.watch(reading) {
+            var bytes: [UInt8] = []
+            for try await piece in body {
+                guard bytes.count + piece.readableBytes <= limit else { throw Self.tooLarge(limit) }
+                bytes.append(contentsOf: piece.readableBytesView)
+                reading.took(bytes.count)
+            }
+            return bytes
         }
-        return bytes
     }
 
     private static func tooLarge(_ limit: Int) -> Refusal {

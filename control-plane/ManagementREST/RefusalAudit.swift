@@ -1,5 +1,6 @@
 // Refused attempts in the audit, bounded: 403 ten rows a minute for one (principal, action), 401 one row a minute and
-// source, everything beyond as a count (design.md section 7, must-hold G64).
+// source, everything beyond as a count (design.md section 7, must-hold G64). What a caller makes up costs no more: of
+// names of actions that no route has there is one, and what is told of a resource is short.
 internal import AccessControl
 internal import Foundation
 internal import ResourceStore
@@ -8,6 +9,9 @@ internal import Synchronization
 final class RefusalAudit: Sendable {
     private static let rowsMax = 10
     private static let sourcesMax = 1000
+    /// Pairs of principal and action that are told apart in one minute.
+    private static let pairsMax = 1000
+    private static let textMax = 1000
 
     private struct Forbidden: Hashable {
         var actor: Actor
@@ -31,10 +35,15 @@ final class RefusalAudit: Sendable {
 
     /// A 403: written at once, or counted.
     func forbidden(_ actor: Actor, action: String, resource: String) async {
+        let action = Self.known.contains(action) ? action : "unknown"
         let key = Forbidden(
             actor: Actor(principal: actor.principal, application: actor.application, address: "", request: ""),
             action: action)
         let writes = state.withLock { state in
+            if state.rows[key] == nil, state.rows.count >= Self.pairsMax {
+                state.beyond[Self.otherPairs, default: 0] += 1
+                return false
+            }
             let rows = state.rows[key, default: 0]
             if rows < Self.rowsMax {
                 state.rows[key] = rows + 1
@@ -45,9 +54,20 @@ final class RefusalAudit: Sendable {
         }
         guard writes else { return }
         _ = try? await store.write(by: actor) { writer in
-            try writer.audit(action: action, resource: resource, outcome: "Forbidden")
+            try writer.audit(action: action, resource: String(resource.prefix(Self.textMax)), outcome: "Forbidden")
         }
     }
+
+    private static let otherPairs = Forbidden(
+        actor: Actor(principal: "", application: "", address: "others", request: ""), action: "")
+
+    /// Actions that some route asks for.
+    private static let known: Set<String> = {
+        let routes = (RouteTable.service + RouteTable.authorization).compactMap { route in
+            if case .action(let action) = route.permission { action } else { nil }
+        }
+        return Set(routes).union(Root.actions).union(OperationRoutes.actions)
+    }()
 
     /// A 401: counted, by network.
     func unauthenticated(address: String) {
@@ -76,22 +96,21 @@ final class RefusalAudit: Sendable {
             return (state.beyond, state.unauthenticated, state.others)
         }
         guard !beyond.isEmpty || !sources.isEmpty || others > 0 else { return }
-        for (key, count) in beyond {
-            _ = try? await store.write(by: key.actor) { writer in
-                try writer.audit(action: key.action, resource: "", outcome: "Forbidden", count: count)
+        // All at once, so that they share commits.
+        await withTaskGroup(of: Void.self) { group in
+            for (key, count) in beyond {
+                group.addTask { await self.write(key.actor, key.action, "Forbidden", count) }
+            }
+            for (source, count) in sources.map({ ($0.key, $0.value) }) + (others > 0 ? [("others", others)] : []) {
+                let actor = Actor(principal: "", application: "", address: source, request: "")
+                group.addTask { await self.write(actor, "", "Unauthenticated", count) }
             }
         }
-        for (source, count) in sources {
-            _ = try? await store.write(by: Actor(principal: "", application: "", address: source, request: "")) {
-                writer in
-                try writer.audit(action: "", resource: "", outcome: "Unauthenticated", count: count)
-            }
-        }
-        if others > 0 {
-            _ = try? await store.write(by: Actor(principal: "", application: "", address: "others", request: "")) {
-                writer in
-                try writer.audit(action: "", resource: "", outcome: "Unauthenticated", count: others)
-            }
+    }
+
+    private func write(_ actor: Actor, _ action: String, _ outcome: String, _ count: Int64) async {
+        _ = try? await store.write(by: actor) { writer in
+            try writer.audit(action: action, resource: "", outcome: outcome, count: count)
         }
     }
 }

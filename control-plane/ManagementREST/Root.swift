@@ -5,6 +5,12 @@ internal import JSONDocuments
 internal import Resources
 
 enum Root {
+    /// What is asked for here.
+    static let actions: Set<String> = [
+        metrics, "Microsoft.Resources/subscriptions/read", "Microsoft.Resources/subscriptions/resourceGroups/read",
+    ]
+    private static let metrics = "Microsoft.ApiManagement/service/gatehouse/metrics/read"
+
     /// ARM's metadata endpoint: where az finds the login.
     static func endpoints(_ management: Management) -> Answer {
         let login = "\(management.publicURL)/"
@@ -25,9 +31,7 @@ enum Root {
         let service = management.serviceSegments
         switch path {
         case ["metrics"]:
-            try allow(
-                management, caller, "Microsoft.ApiManagement/service/gatehouse/metrics/read",
-                management.context.serviceID, method)
+            try allow(management, caller, metrics, management.context.serviceID, method)
             var answer = Answer(status: 200, body: Array(await management.cluster.metrics().utf8))
             answer.contentType = "text/plain; version=0.0.4"
             return answer

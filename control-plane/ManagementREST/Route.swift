@@ -35,6 +35,9 @@ package struct Route: Sendable {
     /// Whether a body may be left out.
     package let bodyIsOptional: Bool
     package let handler: Handler
+    /// The segments below the service of the resource that the decision is about, from those of the path; nil where the
+    /// path names it itself.
+    package var about: (@Sendable ([String]) -> [String])?
 
     package enum PathPart: Hashable, Sendable {
         case word(String)

@@ -30,7 +30,7 @@ package enum RouteTable {
 
     /// The action that a path would ask for if it were a route: names left out, the verb behind.
     static func action(_ segments: [String], _ method: RouteMethod?, provider: String) -> String {
-        var kinds = segments.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
+        let kinds = segments.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
         let verb: String
         switch method {
         case .get, .head: verb = "read"
@@ -38,7 +38,6 @@ package enum RouteTable {
         case .delete: verb = "delete"
         case .post, nil: verb = "action"
         }
-        if kinds.isEmpty { kinds = [] }
         return ([provider] + kinds + [verb]).joined(separator: "/")
     }
 }

@@ -6,6 +6,10 @@ internal import Resources
 internal import ResourceStore
 
 enum TokenRoutes {
+    private static let parametersMax = 64
+    /// Of a parameter's name, and of a client's id.
+    private static let textBytesMax = 256
+
     static func error(_ code: String, _ description: String, status: Int = 400) -> Answer {
         var answer = Answer.json(["error": .string(code), "error_description": .string(description)], status: status)
         answer.headers.append(("Pragma", "no-cache"))
@@ -20,10 +24,18 @@ enum TokenRoutes {
         guard tenant.lowercased() == management.issuer.tenantID.lowercased() else {
             return error("invalid_request", "Tenant '\(tenant.prefix(64))' is not known here.")
         }
+        // To hash a text takes the square of the marks on one letter, and nobody is known yet.
+        guard form.count <= parametersMax, form.allSatisfy({ $0.name.utf8.count <= textBytesMax }) else {
+            return error("invalid_request", "There are too many parameters, or one has too long a name.")
+        }
         let names = form.map(\.name)
         guard Set(names).count == names.count else { return error("invalid_request", "A parameter stands twice.") }
         let fields = Dictionary(form.map { ($0.name, $0.value) }) { first, _ in first }
-        guard let credentials = credentials(fields, authorization) else {
+        // In the header and in the body at once is no way of the two (RFC 6749 section 2.3).
+        if authorization != nil, fields["client_secret"] != nil {
+            return error("invalid_request", "Give client_id and client_secret in the body or as Basic, not both.")
+        }
+        guard let credentials = credentials(fields, authorization), credentials.id.utf8.count <= textBytesMax else {
             return error(
                 "invalid_client", "Give client_id and client_secret once, in the body or as Basic.", status: 401)
         }
@@ -46,9 +58,10 @@ enum TokenRoutes {
             return answer
         }
         management.throttle.succeeded(client: credentials.id, address: address)
-        let scope = fields["scope"] ?? ""
-        guard let audience = management.issuer.audience(ofScope: scope) else {
-            return error("invalid_scope", "scope must be a resource served here and /.default.")
+        let audience: String
+        switch Self.audience(fields, management.issuer) {
+        case .success(let found): audience = found
+        case .failure(let refusal): return refusal.answer
         }
         let token = try management.issuer.token(for: principal, audience: audience, now: now)
         var answer = Answer.json([
@@ -58,6 +71,21 @@ enum TokenRoutes {
         ])
         answer.headers.append(("Pragma", "no-cache"))
         return answer
+    }
+
+    private struct Refused: Error { var answer: Answer }
+
+    /// The resource that the token is for: by scope, or by RFC 8707's `resource`.
+    private static func audience(_ fields: [String: String], _ issuer: TokenIssuer) -> Result<String, Refused> {
+        let byScope = fields["scope"].map { issuer.audience(ofScope: $0) }
+        guard let resource = fields["resource"] else {
+            if case .some(.some(let audience)) = byScope { return .success(audience) }
+            return .failure(
+                Refused(answer: error("invalid_scope", "scope must be a resource served here and /.default.")))
+        }
+        guard let audience = issuer.audience(ofScope: resource + "/.default"), byScope == nil || byScope == audience
+        else { return .failure(Refused(answer: error("invalid_target", "resource must be one that is served here."))) }
+        return .success(audience)
     }
 
     private struct Credentials {
@@ -82,11 +110,12 @@ enum TokenRoutes {
     }
 
     private static func principal(_ management: Management, _ credentials: Credentials) async throws -> Principal? {
-        guard let principal = management.access.directory.principal(client: credentials.id) else { return nil }
+        let principal = management.access.directory.principal(client: credentials.id)
         let context = management.context
         let secret = credentials.secret
+        // The same work for a client that nobody knows, so that the time does not tell it from a wrong secret.
         let matches = try await management.store.read { reader in
-            try ClientSecrets.matches(secret, of: principal.id, reader, context: context)
+            try ClientSecrets.matches(secret, of: principal?.id, reader, context: context)
         }
         return matches ? principal : nil
     }

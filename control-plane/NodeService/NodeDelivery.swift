@@ -1,5 +1,6 @@
 // What nodes fetch and deliver: blobs, usage, and the proof that a controller is behind.
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -19,13 +20,8 @@ extension NodeResponder {
         guard message.hashes.count <= 1000 else {
             throw NodeRefusal(400, .badRequest, "At most 1,000 hashes a request.")
         }
-        var answer = BlobAnswer(blobs: [:])
-        var size = 0
-        for hash in message.hashes where size < 64 << 20 {
-            guard let bytes = await publisher.blob(hash, for: node.gateway) else { continue }
-            size += bytes.count
-            answer.blobs[hash] = Data(bytes).base64EncodedString()
-        }
+        let found = try await publisher.blobs(message.hashes, for: node.gateway, bytesMax: 64 << 20)
+        let answer = BlobAnswer(blobs: found.mapValues { Data($0).base64EncodedString() })
         return try Self.json(encoding: answer, status: 200)
     }
 
@@ -43,6 +39,7 @@ extension NodeResponder {
         let outcome = try await store.write(by: .controller) { writer in
             try writer.addUsageBatch(node: node.id, epoch: epoch, sequence: sequence, digest: digest, rows: rows)
         }.value
+        CrashPoint.usageCommitted.pass()
         guard outcome != .conflict else {
             logger.warning("node \(node.id) sent other content under batch \(epoch)/\(sequence)")
             throw NodeRefusal(409, .batchConflict, "Another batch of this id was counted.")

@@ -1,5 +1,6 @@
 // Enrolment with a gateway's token, and renewal over mutual TLS: who gets which certificate.
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -34,6 +35,7 @@ extension NodeResponder {
         try await registry.add(
             node, by: Actor(principal: "", application: "gateway:\(gateway)", address: context.address, request: ""),
             serviceID: serviceID)
+        CrashPoint.enrolCommitted.pass()
         logger.info("node \(node.id) (\(node.label)) enrolled at gateway \(gateway)")
         return try Self.json(encoding: answer, status: 201)
     }

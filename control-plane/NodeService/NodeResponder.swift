@@ -148,7 +148,7 @@ package struct NodeResponder: HTTPResponder {
     }
 
     static func json(encoding value: some Encodable, status: Int) throws -> Response {
-        let bytes = try JSONEncoder().encode(value)
+        let bytes = try BlobCoding.encode(value)
         return Response(
             status: .init(code: status), headers: [.contentType: "application/json", .cacheControl: "no-store"],
             body: .init(byteBuffer: ByteBuffer(bytes: bytes)))

@@ -11,6 +11,8 @@ internal import SnapshotPublisher
 
 extension NodeResponder {
     static let beat = Duration.seconds(5)
+    /// Requests for blobs that a node makes which is not told what changed: one a level of the trees.
+    private static let levels = 6
     /// A peer that does not read is cut so long after its stream was ended.
     private static let cutAfter = TimeAmount.milliseconds(500)
 
@@ -52,13 +54,16 @@ extension NodeResponder {
                 Task { await registry.detach(id, stream) }
             }
             try await writer.write(ByteBuffer(bytes: ledger))
-            var sent: Int64 = -1
+            var sent: PublishedRoot?
             for await _ in wakeUps {
-                if let root = await publisher.root(of: gateway), root.version > sent {
-                    sent = root.version
+                if let (root, update) = await publisher.newest(of: gateway, since: sent?.hash),
+                    root.version > sent?.version ?? -1
+                {
+                    sent = root
                     // What it will ask for is what was just published: many changes a minute hold no node up (H13).
-                    blobRequests.grant(id, now: Date().timeIntervalSince1970)
-                    try await writer.write(ByteBuffer(bytes: try Self.event(root, key)))
+                    let now = Date().timeIntervalSince1970
+                    for _ in 0..<(update == nil ? Self.levels : 1) { blobRequests.grant(id, now: now) }
+                    try await writer.write(ByteBuffer(bytes: try Self.event(root, key, update)))
                 } else {
                     try await writer.write(ByteBuffer(string: ":\n\n"))
                 }
@@ -80,13 +85,16 @@ extension NodeResponder {
             }.value
         }
         return Array("event: ledger\ndata: ".utf8)
-            + [UInt8](try JSONEncoder().encode(LedgerEvent(incarnation: name ?? ""))) + Array("\n\n".utf8)
+            + (try BlobCoding.encode(LedgerEvent(incarnation: name ?? ""))) + Array("\n\n".utf8)
     }
 
-    private static func event(_ root: PublishedRoot, _ key: NodeSealingPublicKey) throws -> [UInt8] {
+    private static func event(
+        _ root: PublishedRoot, _ key: NodeSealingPublicKey, _ update: SnapshotUpdate?
+    ) throws -> [UInt8] {
         let sealed = try key.seal(root.dataKey.secretBytes)
         let event = SnapshotEvent(
-            root: root.signed.root, signature: root.signed.signature, sealedDataKey: Data(sealed).base64EncodedString())
-        return Array("event: snapshot\ndata: ".utf8) + [UInt8](try JSONEncoder().encode(event)) + Array("\n\n".utf8)
+            root: root.signed.root, signature: root.signed.signature, sealedDataKey: Data(sealed).base64EncodedString(),
+            update: update)
+        return Array("event: snapshot\ndata: ".utf8) + (try BlobCoding.encode(event)) + Array("\n\n".utf8)
     }
 }

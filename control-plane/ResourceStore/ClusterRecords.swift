@@ -83,6 +83,10 @@ extension StoreReader {
         ).map { [UInt8]($0) }
     }
 
+    package func hasBlob(_ hash: String) throws -> Bool {
+        try Int.fetchOne(db.cachedStatement(sql: "SELECT 1 FROM blob WHERE hash = ?"), arguments: [hash]) != nil
+    }
+
     /// Newest first.
     package func snapshots(gateway: String, limit: Int) throws -> [SnapshotRecord] {
         try Row.fetchAll(
@@ -131,6 +135,11 @@ extension StoreWriter {
                 version, hash,
             ])
         }
+    }
+
+    /// Before everything is made anew: what `putBlob` does not put again is named no more.
+    package func retireAllBlobs(from version: Revision) throws {
+        try db.execute(sql: "UPDATE blob SET retired = ? WHERE retired IS NULL", arguments: [version])
     }
 
     /// Forgets blobs that no kept root names: those that were retired before the oldest of them.

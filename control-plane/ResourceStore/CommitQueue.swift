@@ -1,4 +1,5 @@
 // The one writer: transactions run one after the other, and those that are ready together share one commit.
+internal import CrashPoints
 internal import Foundation
 internal import GRDB
 internal import Synchronization
@@ -60,6 +61,7 @@ final class CommitQueue: Sendable {
 
     private func commit(_ batch: [any PendingWrite], _ db: Database) {
         var next = revision
+        CrashPoint.changeBeforeCommit.pass()
         do {
             try db.inTransaction(.immediate) {
                 for pending in batch {
@@ -69,8 +71,10 @@ final class CommitQueue: Sendable {
                         throw StoreFailure(reason: .full, description: "SQLite undid a transaction; the disk failed")
                     }
                 }
+                CrashPoint.changeInTransaction.pass()
                 return .commit
             }
+            CrashPoint.changeCommitted.pass()
             newest.store(next, ordering: .releasing)
             for pending in batch { pending.finish(nil) }
         } catch {

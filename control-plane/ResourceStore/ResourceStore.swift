@@ -1,5 +1,6 @@
 // ResourceStore keeps everything the controller must not forget, in one SQLite database: resources and their
 // revisions, sealed secrets, the audit, nodes, snapshots and the usage ledger. Other rooms see values, never SQL.
+internal import CrashPoints
 internal import Foundation
 internal import GRDB
 internal import Synchronization
@@ -11,10 +12,15 @@ package final class ResourceStore: Sendable {
     private let commits: CommitQueue
     private let watchers = Mutex<[UInt64: AsyncStream<Revision>.Continuation]>([:])
     private let watcherNumber = Atomic<UInt64>(0)
+    private let readMax: Duration
+    /// How long a read may last.
+    package static let readMax = Duration.seconds(5)
 
     /// Opens the database at `path`, and makes it and brings its tables up to date where needed.
+    /// `readMax` is how long a read may last (must-hold G47): it keeps the WAL from being emptied.
     /// - Throws: `StoreFailure`.
-    package init(path: String) throws {
+    package init(path: String, readMax: Duration = ResourceStore.readMax) throws {
+        self.readMax = readMax
         var configuration = Configuration()
         configuration.journalMode = .wal
         configuration.foreignKeysEnabled = true
@@ -24,22 +30,62 @@ package final class ResourceStore: Sendable {
             try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864")
         }
         do {
+            try Schema.migrator.refuseNewer(at: path)
             pool = try DatabasePool(path: path, configuration: configuration)
-            try Schema.migrator.migrate(pool)
+            try Schema.migrator.migrate(pool, at: path)
             commits = try CommitQueue(pool: pool)
         } catch {
             throw StoreFailure(error)
         }
     }
 
+    /// Opens the database at `path` for reading alone, as it is, also while a controller serves from it.
+    /// - Throws: `StoreFailure`.
+    package init(reading path: String) throws {
+        readMax = Self.readMax
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        do {
+            pool = try DatabasePool(path: path, configuration: configuration)
+            commits = try CommitQueue(pool: pool)
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    /// Where the database is.
+    package var path: String { pool.path }
+
     /// The newest revision; 0 before the first commit.
     package var revision: Revision { commits.revision }
 
-    /// Runs `body` on one consistent state of the database.
-    package func read<Value: Sendable>(_ body: @escaping @Sendable (StoreReader) throws -> Value) async throws -> Value
-    {
+    /// Runs `body` on one consistent state of the database. A read that lasts too long is interrupted; one that the
+    /// controller makes for itself (`isOurs`) may last as long as it needs.
+    package func read<Value: Sendable>(
+        isOurs: Bool = false, _ body: @escaping @Sendable (StoreReader) throws -> Value
+    ) async throws -> Value {
+        let (pool, limit) = (pool, isOurs ? .seconds(600) : readMax)
         do {
-            return try await pool.read { db in try body(StoreReader(db: db)) }
+            let span = ReadSpan()
+            return try await withThrowingTaskGroup(of: Value?.self) { group in
+                group.addTask {
+                    try await pool.read { db in
+                        span.begin()
+                        defer { span.end() }
+                        return try body(StoreReader(db: db))
+                    }
+                }
+                group.addTask {
+                    while let left = span.left(of: limit) { try await Task.sleep(for: left) }
+                    return nil
+                }
+                defer { group.cancelAll() }
+                guard let value = try await group.next() ?? nil else {
+                    throw StoreFailure(reason: .busy, description: "a read lasted longer than \(limit)")
+                }
+                return value
+            }
         } catch let error as DatabaseError {
             throw StoreFailure(error)
         }
@@ -85,18 +131,70 @@ package final class ResourceStore: Sendable {
         try pool.read { db in try String.fetchOne(db, sql: "PRAGMA integrity_check") == "ok" }
     }
 
-    /// Writes a copy of the database to `path` while it serves.
-    package func backup(to path: String) throws {
+    /// Writes a copy of the database at `source` to `path`, also while a controller serves from it: one revision, whole,
+    /// and synced, or no file. The tables stay as they are, whatever program made them.
+    /// - Returns: the copy's revision.
+    package static func backup(from source: String, to path: String) throws -> Revision {
         do {
-            let copy = try DatabaseQueue(path: path)
-            try pool.backup(to: copy)
-            try copy.close()
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(5)
+            configuration.readonly = true
+            let database = try DatabaseQueue(path: source, configuration: configuration)
+            defer { try? database.close() }
+            return try Self.copy(database, to: path)
         } catch {
             throw StoreFailure(error)
         }
     }
 
-    package func close() throws { try pool.close() }
+    static func copy(_ source: some DatabaseReader, to path: String) throws -> Revision {
+        let new = path + ".new"
+        try? FileManager.default.removeItem(atPath: new)
+        var isWhole = false
+        defer { if !isWhole { try? FileManager.default.removeItem(atPath: new) } }
+        let copy = try DatabaseQueue(path: new)
+        try source.backup(to: copy)
+        let revision = try copy.writeWithoutTransaction { db in
+            // A file that is complete by itself, with no journal beside.
+            try db.execute(sql: "PRAGMA journal_mode = DELETE")
+            guard try String.fetchOne(db, sql: "PRAGMA integrity_check") == "ok" else {
+                throw StoreFailure(reason: .broken, description: "the copy is not sound")
+            }
+            return try Int64.fetchOne(db, sql: "SELECT max(revision) FROM change") ?? 0
+        }
+        try copy.close()
+        CrashPoint.backupCopied.pass()
+        guard rename(new, path) == 0 else {
+            throw StoreFailure(reason: .broken, description: "can't name \(path): \(String(cString: strerror(errno)))")
+        }
+        isWhole = true
+        return revision
+    }
+
+    /// Takes what was overwritten out of the file, so that nothing sealed with a former key is left in it.
+    package func compact() throws {
+        do {
+            try pool.writeWithoutTransaction { db in
+                try db.execute(sql: "VACUUM")
+                _ = try db.checkpoint(.truncate)
+            }
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
+
+    /// Puts the journal into the file, which is then whole by itself, and lets go of it. GRDB closes its readers last, and
+    /// those can't do that.
+    package func close() throws {
+        do {
+            if !pool.configuration.readonly {
+                try pool.writeWithoutTransaction { db in _ = try db.checkpoint(.truncate) }
+            }
+            try pool.close()
+        } catch {
+            throw StoreFailure(error)
+        }
+    }
 }
 
 extension StoreFailure {

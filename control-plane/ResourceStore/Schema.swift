@@ -2,8 +2,8 @@
 internal import GRDB
 
 enum Schema {
-    static var migrator: DatabaseMigrator {
-        var migrator = DatabaseMigrator()
+    static var migrator: Migrations {
+        var migrator = Migrations()
         migrator.registerMigration("1 resources") { db in
             try db.execute(
                 sql: """

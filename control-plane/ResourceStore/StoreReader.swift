@@ -115,6 +115,23 @@ package struct StoreReader {
         ).map(ResourceID.init(path:))
     }
 
+    /// The resource that holds a value that only one of its scope may hold.
+    package func resource(holding value: String, in scope: String) throws -> StoredResource? {
+        try Row.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT resource.* FROM uniqueness JOIN resource ON resource.key = uniqueness.resource
+                    WHERE scope = ? AND value = ?
+                    """), arguments: [scope, value]
+        ).map(Self.resource)
+    }
+
+    /// Values of a scope, in their order.
+    package func values(in scope: String) throws -> [String] {
+        try String.fetchAll(
+            db.cachedStatement(sql: "SELECT value FROM uniqueness WHERE scope = ? ORDER BY value"), arguments: [scope])
+    }
+
     /// Values of a scope that begin with `prefix`, with the resources that hold them, in the order of values.
     package func values(in scope: String, prefix: String) throws -> [(value: String, resource: StoredResource)] {
         try Row.fetchAll(

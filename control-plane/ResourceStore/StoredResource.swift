@@ -41,7 +41,7 @@ package struct ChangeRow: Hashable, Sendable {
     package var id: ResourceID
     package var kind: String
     package var verb: Verb
-    /// What the publisher must know of a resource that is gone: the shards of a subscription's keys.
+    /// What the publisher must know of a resource that is gone: the hashes of a subscription's keys.
     package var detail: String
 
     package init(revision: Revision, id: ResourceID, kind: String, verb: Verb, detail: String) {
@@ -119,7 +119,11 @@ package struct AuditRow: Hashable, Sendable {
 
 /// The store failed. `isFull` and `isReadOnly` tell a caller what to do.
 package struct StoreFailure: Error, CustomStringConvertible {
-    package enum Reason: Sendable { case full, readOnly, busy, broken }
+    package enum Reason: Sendable {
+        case full, readOnly, busy, broken
+        /// A later program made the tables.
+        case newer
+    }
     package var reason: Reason
     /// For the log.
     package var description: String

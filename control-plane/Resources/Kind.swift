@@ -24,6 +24,10 @@ package struct FilterField: Sendable {
     }
 }
 
+/// What an option of a list's query keeps: lower-case names of the kind's resources in `parent`; nil keeps all.
+package typealias Selection =
+    @Sendable (_ value: String, _ parent: ResourceID, _ reader: StoreReader) throws -> Set<String>?
+
 /// Who looks at an answer, and of what request.
 package struct Viewing: Sendable {
     package enum Answer: Sendable, Equatable { case get, list, put(isNew: Bool), patch }
@@ -36,6 +40,8 @@ package struct Viewing: Sendable {
     package var policyFormat: String?
     /// `expandGroups=true` of products and users.
     package var expandsGroups = false
+    /// Whether the caller may read a resource of another kind, which this answer would show along (must-hold G20).
+    package var maySee: @Sendable (_ kind: String, _ id: ResourceID) -> Bool = { _, _ in true }
 
     package init(
         answer: Answer, maySeeSecrets: Bool = false, mayWrite: Bool = false, policyFormat: String? = nil
@@ -56,6 +62,10 @@ package struct Kind: Sendable {
     package var id: IDRule
     package var properties: [Property]
     package var filters: [FilterField] = []
+    /// Options of a list's query that choose among its rows, by name.
+    package var selections: [String: Selection] = [:]
+    /// nil where the kind is no link.
+    package var linkReading: LinkReading?
     package var allowsPatch = true
     /// Whether DELETE asks for If-Match.
     package var deleteNeedsIfMatch = true
@@ -144,7 +154,7 @@ package struct Removal {
     package let writer: StoreWriter
     package let resource: StoredResource
     package let query: [String: String]
-    /// Runs after the resource is gone, in the same transaction.
+
     package var reader: StoreReader { writer.reader }
 
     package func asks(_ option: String) -> Bool { query[option]?.lowercased() == "true" }

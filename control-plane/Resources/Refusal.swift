@@ -44,6 +44,8 @@ package struct Refusal: Error, Hashable, Sendable {
         case serviceUnavailable = "ServiceUnavailable"
         case insufficientStorage = "InsufficientStorage"
         case internalError = "InternalServerError"
+        case secretUnreadable = "SecretUnreadable"
+        case requestTimeout = "RequestTimeout"
 
         package var status: Int {
             switch self {
@@ -60,7 +62,8 @@ package struct Refusal: Error, Hashable, Sendable {
             case .requestTooLarge: 413
             case .unsupportedMediaType: 415
             case .tooManyRequests: 429
-            case .internalError: 500
+            case .requestTimeout: 408
+            case .internalError, .secretUnreadable: 500
             case .notImplemented: 501
             case .serviceUnavailable: 503
             case .insufficientStorage: 507

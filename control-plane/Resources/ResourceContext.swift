@@ -36,7 +36,27 @@ package struct ResourceContext: Sendable {
 
     /// Associated data of a sealed field: a row that is moved to another resource opens no more.
     private func associatedData(_ id: ResourceID, _ field: String) -> [UInt8] {
-        Array("\(serviceID.lowercased())\(id.key)#\(field)".utf8)
+        Self.associatedData(serviceID, id.key, field)
+    }
+
+    private static func associatedData(_ serviceID: String, _ key: String, _ field: String) -> [UInt8] {
+        Array("\(serviceID.lowercased())\(key)#\(field)".utf8)
+    }
+
+    /// Seals every secret of the store again, under another key. Gives how many there are.
+    package static func reseal(
+        _ writer: StoreWriter, serviceID: String, from former: SealingKey, to fresh: SealingKey
+    ) throws -> Int {
+        let secrets = try writer.reader.secrets()
+        for (key, field, secret) in secrets {
+            let place = associatedData(serviceID, key, field)
+            let plain = try former.open(
+                SealedBytes(keyID: secret.keyID, bytes: secret.bytes), associatedData: place)
+            let sealed = try fresh.seal(plain, associatedData: place)
+            try writer.setSecret(
+                ResourceID(path: key), field, SealedSecret(keyID: sealed.keyID, bytes: sealed.bytes))
+        }
+        return secrets.count
     }
 
     package func seal(_ id: ResourceID, _ field: String, _ value: String) throws -> SealedSecret {
@@ -47,9 +67,20 @@ package struct ResourceContext: Sendable {
     /// The field's text; nil where nothing is sealed there.
     /// - Throws: where the key does not open it.
     package func secret(_ id: ResourceID, _ field: String, _ reader: StoreReader) throws -> String? {
-        guard let secret = try reader.secret(id, field) else { return nil }
-        let bytes = try sealing.open(
-            SealedBytes(keyID: secret.keyID, bytes: secret.bytes), associatedData: associatedData(id, field))
-        return String(decoding: bytes, as: UTF8.self)
+        try reader.secret(id, field).map { try open($0, of: id, field) }
+    }
+
+    /// - Throws: `Refusal` SecretUnreadable that names the resource, where the key does not open it there: another key
+    ///   sealed it, a bit of it has changed, or it was moved here from another row (must-hold G57).
+    package func open(_ secret: SealedSecret, of id: ResourceID, _ field: String) throws -> String {
+        do {
+            let bytes = try sealing.open(
+                SealedBytes(keyID: secret.keyID, bytes: secret.bytes), associatedData: associatedData(id, field))
+            return String(decoding: bytes, as: UTF8.self)
+        } catch {
+            throw Refusal(
+                .secretUnreadable, "The secret '\(field)' of '\(armID(id))' can't be opened as it is stored.",
+                cause: "\(error)")
+        }
     }
 }

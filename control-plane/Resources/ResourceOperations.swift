@@ -73,8 +73,11 @@ package enum ResourceOperations {
         guard let resource = try writer.reader.get(id), resource.kind == kind.name else { return false }
         guard condition.allows(resource.etag) else { throw Refusal.modifiedSince }
         try kind.remove(Removal(context: context, writer: writer, resource: resource, query: query))
+        for link in Kinds.links(to: kind) {
+            for row in try writer.reader.named(resource.name, kind: link.name) { try writer.delete(row.id) }
+        }
         try writer.delete(resource.id) { gone in
-            try SubscriptionKeys.shards(of: gone, writer.reader)
+            try SubscriptionKeys.hashes(of: gone, writer.reader)
         }
         return true
     }
@@ -134,7 +137,8 @@ package enum ResourceOperations {
         let writer = draft.writer
         var touches = false
         for (field, value) in draft.secrets {
-            let held = former == nil ? nil : try draft.context.secret(draft.id, field, draft.reader)
+            // What can't be opened any more is replaced.
+            let held = former == nil ? nil : (try? draft.context.secret(draft.id, field, draft.reader)) ?? nil
             if held != value.text { touches = true }
         }
         let resource = try writer.put(

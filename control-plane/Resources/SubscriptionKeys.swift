@@ -1,4 +1,4 @@
-// Keys of subscriptions: made, hashed, found by their hash's first byte.
+// Keys of subscriptions: made, hashed, found by their hashes.
 internal import Cryptography
 package import ResourceStore
 
@@ -12,13 +12,13 @@ package enum SubscriptionKeys {
         context.keyHash.hash(of: key.utf8).description
     }
 
-    /// The shards (first two digits) that a subscription's keys are in, joined by commas; empty for other kinds.
-    package static func shards(of resource: StoredResource, _ reader: StoreReader) throws -> String {
+    /// Hashes of the keys that a subscription has in the store, joined by commas; empty for other kinds.
+    package static func hashes(of resource: StoredResource, _ reader: StoreReader) throws -> String {
         guard resource.kind == "subscriptions" else { return "" }
-        return try shards(of: resource.id, reader)
+        return try hashes(of: resource.id, reader)
     }
 
-    package static func shards(of id: ResourceID, _ reader: StoreReader) throws -> String {
-        Set(try reader.values(in: scope, of: id).map { String($0.prefix(2)) }).sorted().joined(separator: ",")
+    package static func hashes(of id: ResourceID, _ reader: StoreReader) throws -> String {
+        try reader.values(in: scope, of: id).joined(separator: ",")
     }
 }

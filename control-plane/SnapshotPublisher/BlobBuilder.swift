@@ -7,11 +7,15 @@ internal import PolicyLanguage
 package import Resources
 package import ResourceStore
 
-/// Names of blobs that must be made anew.
-package struct DirtyBlobs: Sendable, Equatable {
-    package var names: Set<String> = []
-    /// Everything: a first build.
-    package var all = false
+/// What must be made anew.
+package struct DirtyContent: Sendable, Equatable {
+    /// Names of blobs of the root.
+    package var blobs: Set<String> = []
+    /// Names in lower case.
+    package var apis: Set<String> = []
+    package var products: Set<String> = []
+    /// Hashes of subscription keys.
+    package var keys: Set<String> = []
     /// Whether what a gateway serves has changed.
     package var gateways = false
 
@@ -22,16 +26,15 @@ package struct DirtyBlobs: Sendable, Equatable {
         let segments = change.id.segments.map(String.init)
         switch change.kind {
         case "apis", "apis/operations", "apis/policies", "apis/operations/policies", "apis/schemas":
-            names.insert(BlobName.apis + segments[1].lowercased())
-        case "products", "products/apis", "products/policies":
-            names.insert(BlobName.products + segments[1].lowercased())
+            apis.insert(segments[1].lowercased())
+        case "products", "products/apis", "products/policies": products.insert(segments[1].lowercased())
         case "subscriptions":
-            for shard in change.detail.split(separator: ",") { names.insert(BlobName.subscriptions + shard) }
-        case "namedValues": names.formUnion([BlobName.namedValues, BlobName.secrets])
-        case "policyFragments": names.insert(BlobName.fragments)
-        case "backends": names.formUnion([BlobName.backends, BlobName.secrets])
-        case "certificates": names.formUnion([BlobName.certificates, BlobName.secrets])
-        case "policies", "service": names.insert(BlobName.service)
+            for hash in change.detail.split(separator: ",") { keys.insert(String(hash)) }
+        case "namedValues": blobs.formUnion([BlobName.namedValues, BlobName.secrets])
+        case "policyFragments": blobs.insert(BlobName.fragments)
+        case "backends": blobs.formUnion([BlobName.backends, BlobName.secrets])
+        case "certificates": blobs.formUnion([BlobName.certificates, BlobName.secrets])
+        case "policies", "service": blobs.insert(BlobName.service)
         case "gateways", "gateways/apis": gateways = true
         default: break
         }
@@ -50,41 +53,27 @@ package struct BlobBuilder {
         self.pepper = pepper
     }
 
-    /// Names of all blobs that there should be, for a first build.
-    package func allNames() throws -> Set<String> {
-        var names: Set = [
-            BlobName.service, BlobName.backends, BlobName.certificates, BlobName.namedValues, BlobName.fragments,
-            BlobName.secrets,
-        ]
-        for api in try reader.list(ListQuery(kind: "apis")) { names.insert(BlobName.apis + api.name.lowercased()) }
-        for product in try reader.list(ListQuery(kind: "products")) {
-            names.insert(BlobName.products + product.name.lowercased())
-        }
-        let digits = Array("0123456789abcdef")
-        for high in digits { for low in digits { names.insert("\(BlobName.subscriptions)\(high)\(low)") } }
-        return names
+    /// Everything that there should be, for a first build.
+    package func everything() throws -> DirtyContent {
+        var all = DirtyContent()
+        all.blobs = Set(BlobName.all)
+        all.apis = Set(try reader.list(ListQuery(kind: "apis")).map { $0.name.lowercased() })
+        all.products = Set(try reader.list(ListQuery(kind: "products")).map { $0.name.lowercased() })
+        all.keys = Set(try reader.values(in: SubscriptionKeys.scope))
+        all.gateways = true
+        return all
     }
 
-    /// A blob's bytes; nil where there is nothing to hold. `secrets` is not sealed yet.
-    package func bytes(_ name: String) throws -> [UInt8]? {
+    /// A blob of the root; nil for `secrets`, which must be sealed.
+    func blob(_ name: String) throws -> Blob? {
         switch name {
-        case BlobName.service: return try BlobCoding.encode(service())
-        case BlobName.backends: return try BlobCoding.encode(backends())
-        case BlobName.certificates: return try BlobCoding.encode(certificates())
-        case BlobName.namedValues: return try BlobCoding.encode(namedValues())
-        case BlobName.fragments: return try BlobCoding.encode(fragments())
-        case BlobName.secrets: return nil
-        default: break
+        case BlobName.service: return try Blob(encoding: service())
+        case BlobName.backends: return try Blob(encoding: backends())
+        case BlobName.certificates: return try Blob(encoding: certificates())
+        case BlobName.namedValues: return try Blob(encoding: namedValues())
+        case BlobName.fragments: return try Blob(encoding: fragments())
+        default: return nil
         }
-        if let api = name.dropping(BlobName.apis) { return try self.api(api).map { try BlobCoding.encode($0) } }
-        if let product = name.dropping(BlobName.products) {
-            return try self.product(product).map { try BlobCoding.encode($0) }
-        }
-        if let shard = name.dropping(BlobName.subscriptions) {
-            let keys = try self.keys(shard)
-            return keys.isEmpty ? nil : try BlobCoding.encode(keys)
-        }
-        return nil
     }
 
     private func service() throws -> ServiceConfiguration {
@@ -102,7 +91,7 @@ package struct BlobBuilder {
             format: row.properties["format"]?.text?.hasPrefix("rawxml") == true ? .rawxml : .xml)
     }
 
-    private func api(_ name: String) throws -> ApiConfiguration? {
+    func api(_ name: String) throws -> ApiConfiguration? {
         guard let row = try reader.get(ResourceID(path: "/apis/\(name)")) else { return nil }
         let properties = row.properties
         let rows = try reader.list(ListQuery(kind: "apis/operations", parent: row.id))
@@ -165,7 +154,7 @@ package struct BlobBuilder {
         }
     }
 
-    private func product(_ name: String) throws -> ProductConfiguration? {
+    func product(_ name: String) throws -> ProductConfiguration? {
         guard let row = try reader.get(ResourceID(path: "/products/\(name)")) else { return nil }
         return ProductConfiguration(
             name: row.name, displayName: row.properties["displayName"]?.text ?? row.name,
@@ -174,10 +163,15 @@ package struct BlobBuilder {
             policy: try policy(below: row.id))
     }
 
-    private func keys(_ shard: String) throws -> [SubscriptionKeyEntry] {
+    /// Keys by hash; nil for a hash that no subscription has any more.
+    func keys(_ hashes: Set<String>) throws -> [String: SubscriptionKey?] {
         var blocked: [String: Bool] = [:]
-        return try reader.values(in: SubscriptionKeys.scope, prefix: shard).map { value, row in
-            let scope = row.properties["scope"]?.text ?? ""
+        var keys: [String: SubscriptionKey?] = [:]
+        for hash in hashes {
+            guard let row = try reader.resource(holding: hash, in: SubscriptionKeys.scope) else {
+                keys[hash] = .some(nil)
+                continue
+            }
             let user = row.properties["ownerId"]?.text.map { ResourceID(path: $0).name }
             var isOpen = row.properties["state"]?.text == "active"
             if let user, isOpen {
@@ -187,13 +181,14 @@ package struct BlobBuilder {
                 blocked[user] = isBlocked
                 isOpen = !isBlocked
             }
-            return SubscriptionKeyEntry(
-                keyHash: value, subscription: row.name, displayName: row.properties["displayName"]?.text ?? row.name,
-                scope: Self.scope(scope), user: user, isOpen: isOpen)
+            keys[hash] = SubscriptionKey(
+                subscription: row.name, displayName: row.properties["displayName"]?.text ?? row.name,
+                scope: Self.scope(row.properties["scope"]?.text ?? ""), user: user, isOpen: isOpen)
         }
+        return keys
     }
 
-    private static func scope(_ text: String) -> SubscriptionKeyEntry.Scope {
+    private static func scope(_ text: String) -> SubscriptionKey.Scope {
         let segments = text.split(separator: "/").map(String.init)
         switch (segments.first?.lowercased(), segments.count) {
         case ("apis"?, 2): return .api(segments[1])
@@ -273,11 +268,5 @@ package struct BlobBuilder {
         var lists: [String: [String]] = [:]
         for (name, items) in value.members ?? JSONObject() { lists[name] = (items.items ?? []).compactMap(\.text) }
         return lists
-    }
-}
-
-extension String {
-    fileprivate func dropping(_ prefix: String) -> String? {
-        hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil
     }
 }

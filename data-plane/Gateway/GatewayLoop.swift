@@ -186,9 +186,10 @@ struct GatewayLoop: GatewayApplication {
         switch plan.admission.decide(api: route.api, key: key) {
         case .admitted(let admitted):
             if let product = admitted.product { call.exchange.product = plan.products[product].configuration.name }
-            if let index = admitted.key {
-                call.exchange.subscription = plan.keys[index].subscription
-                call.exchange.user = plan.keys[index].user ?? ""
+            if let place = admitted.key {
+                let key = plan.keys.leaves[place.leaf].keys[place.entry]
+                call.exchange.subscription = key.subscription
+                call.exchange.user = key.user ?? ""
             }
             count(&call, user: call.exchange.user)
             guard let policy = policy(plan, api: route.api, operation: operation, product: admitted.product) else {

@@ -63,7 +63,7 @@ final class GatewayMetrics: Sendable {
     func watch(_ counters: [EngineCounters]) { engines.withLock { $0 += counters } }
 
     /// Prometheus' text format.
-    func text(version: Int64, droppedLogLines: UInt64) -> String {
+    func text(version: Int64, controllerBytes: UInt64, droppedLogLines: UInt64) -> String {
         var total = Total()
         for loop in loops { loop.read(into: &total) }
         var lines: [String] = []
@@ -103,6 +103,9 @@ final class GatewayMetrics: Sendable {
         metric("requests_repeated_total", "counter", "Requests sent twice.", [("", sum(.requestsRepeated))])
         metric("access_log_dropped_total", "counter", "Lines not written.", [("", String(droppedLogLines))])
         metric("snapshot_version", "gauge", "Version that serves; 0 for none.", [("", String(version))])
+        metric(
+            "controller_bytes_received_total", "counter", "Bytes of snapshots that the controller sent.",
+            [("", String(controllerBytes))])
         return lines.joined(separator: "\n") + "\n"
     }
 }

@@ -4,6 +4,7 @@ import Glibc
 import HTTPEngine
 import NodeAgent
 import PolicyRuntime
+import Synchronization
 import UsageMeter
 
 // A running node: engine, status listener, agent and meter, put together and taken down in order.
@@ -29,7 +30,7 @@ final class GatewayNode: Sendable {
     /// it can answer.
     static func start(_ settings: ServeSettings) async throws(ExitReason) -> GatewayNode {
         var limits = settings.limits
-        if let warning = try Descriptors.prepare(&limits.engine, loops: settings.loops) { note(warning) }
+        let warning = try Descriptors.prepare(&limits.engine, loops: settings.loops)
         let status = NodeStatus()
         let metrics = GatewayMetrics(loops: settings.loops)
         let plans = PlanHolder()
@@ -37,14 +38,16 @@ final class GatewayNode: Sendable {
         let link = try await NodeLink.open(settings, status: status)
         status.named(link.node)
         let log = try openLog(settings.accessLog, node: link.node)
+        // A start that can't be has one line, its own.
+        if let warning { note(warning) }
         let shared = GatewayShared(
             node: link.node, plans: plans, state: state, meter: link.meter, metrics: metrics, accessLog: log,
             trustedProxies: settings.trustedProxies, limits: settings.limits,
             startSeed: UInt64.random(in: 0...UInt64.max))
         await link.run(PlanPublisher(state: state, plans: plans, status: status))
         let proxies = settings.trustedProxies
-        let trusts: @Sendable (PeerAddress) -> Bool = { proxies.contains($0) }
-        let isBalancer = settings.speaksProxyProtocol ? trusts : nil
+        let isBalancer: (@Sendable (PeerAddress) -> Bool)?
+        if settings.speaksProxyProtocol { isBalancer = { proxies.contains($0) } } else { isBalancer = nil }
         let engine: EngineServer
         let statusEngine: EngineServer
         do throws(EngineFailure) {
@@ -77,7 +80,7 @@ final class GatewayNode: Sendable {
 
     /// One line on standard error.
     private static func note(_ text: String) {
-        FileHandle.standardError.write(Data("gatehouse-gateway: \(text)\n".utf8))
+        StandardError.say(text)
     }
 
     private static func openLog(_ place: String, node: String) throws(ExitReason) -> AccessLog? {
@@ -129,9 +132,27 @@ final class GatewayNode: Sendable {
     }
 }
 
+/// A signal as events of Dispatch, each of which may stand for several signals.
+private final class SignalSource: Sendable {
+    private let source: Mutex<any DispatchSourceSignal>
+
+    init(_ number: Int32) { source = Mutex(DispatchSource.makeSignalSource(signal: number, queue: .global())) }
+
+    func start(_ received: @escaping @Sendable (Int) -> Void) {
+        // Runs on a queue of Dispatch, so it must not take an actor's isolation with it.
+        let handler: @Sendable () -> Void = { [weak self] in received(max(1, self?.count ?? 1)) }
+        source.withLock { source in
+            source.setEventHandler(handler: handler)
+            source.resume()
+        }
+    }
+
+    private var count: Int { source.withLock { Int($0.data) } }
+}
+
 /// SIGTERM and SIGINT, waited for one after the other.
 actor StopSignals {
-    private var sources: [any DispatchSourceSignal] = []
+    private var sources: [SignalSource] = []
     private var pending = 0
     private var waiter: CheckedContinuation<Bool, Never>?
     private var isOver = false
@@ -139,11 +160,10 @@ actor StopSignals {
     func watch() {
         for number in [SIGTERM, SIGINT] {
             signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            // Runs on a queue of Dispatch, so it must not take this actor's isolation with it.
-            let received: @Sendable () -> Void = { Task { await self.received() } }
-            source.setEventHandler(handler: received)
-            source.resume()
+            let source = SignalSource(number)
+            source.start { [weak self] count in
+                Task { await self?.received(count) }
+            }
             sources.append(source)
         }
     }
@@ -166,8 +186,8 @@ actor StopSignals {
         waiter = nil
     }
 
-    private func received() {
-        pending += 1
+    private func received(_ count: Int) {
+        pending += count
         guard let waiting = waiter else { return }
         waiter = nil
         pending -= 1

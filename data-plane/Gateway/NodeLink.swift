@@ -81,7 +81,7 @@ final class NodeLink: Sendable {
         while !Task.isCancelled {
             let warnings = agent.status.warnings
             for warning in warnings where !said.contains(warning) {
-                FileHandle.standardError.write(Data("gatehouse-gateway: \(warning)\n".utf8))
+                StandardError.say(warning)
             }
             said = warnings
             try? await Task.sleep(for: .milliseconds(500))
@@ -101,8 +101,7 @@ final class NodeLink: Sendable {
             }
             signal.finish()
             if agent.status.link == .revoked {
-                FileHandle.standardError.write(
-                    Data("gatehouse-gateway: this node was revoked; it drains and ends\n".utf8))
+                StandardError.say("this node was revoked; it drains and ends")
                 kill(getpid(), SIGTERM)
             }
         }
@@ -115,6 +114,7 @@ final class NodeLink: Sendable {
                 try? await Task.sleep(for: .milliseconds(500))
             }
         }
+        status.counts { agent.bytesReceived }
         let complaints = Task { await Self.complain(agent) }
         tasks.withLock { $0 = [follow, watch, complaints] }
         for await _ in restored {}

@@ -26,8 +26,11 @@ struct PlanBuilder: Sendable {
     }
 
     private let state: PolicyState
+    /// Documents that the API or product they are of can't give again.
     private var known: [DocumentKey: CheckedDocument] = [:]
     private var used: [DocumentKey: CheckedDocument] = [:]
+    /// The plan before.
+    private var former: ServingPlan?
     private var references = ReferenceState(namedValues: [:], fragments: [:], backends: [], certificates: [])
 
     init(state: PolicyState) { self.state = state }
@@ -38,20 +41,29 @@ struct PlanBuilder: Sendable {
         let plan = try next.make(snapshot)
         next.known = next.used
         next.used = [:]
+        next.former = plan
         self = next
         return plan
     }
 
     private mutating func make(_ snapshot: NodeSnapshot) throws(SnapshotRefused) -> ServingPlan {
-        takeReferences(snapshot)
+        let former = takeReferences(snapshot) ? former : nil
         let global = try document(
             snapshot.service.policy ?? PolicyText(text: PolicyChecker.defaultGlobalDocument, format: .xml), .global,
             "the global policy")
+        let sameApis = Self.same(snapshot.apis, former?.apis.map(\.configuration) ?? [], \.name)
         var apis: [ServingPlan.Api] = []
         apis.reserveCapacity(snapshot.apis.count)
-        for configuration in snapshot.apis { apis.append(try api(configuration)) }
+        for (configuration, place) in zip(snapshot.apis, sameApis) {
+            if let former, let place { apis.append(former.apis[place]) } else { apis.append(try api(configuration)) }
+        }
+        let sameProducts = Self.same(snapshot.products, former?.products.map(\.configuration) ?? [], \.name)
         var products: [ServingPlan.Product] = []
-        for configuration in snapshot.products {
+        for (configuration, place) in zip(snapshot.products, sameProducts) {
+            if let former, let place {
+                products.append(former.products[place])
+                continue
+            }
             let text = try configuration.policy.map { text throws(SnapshotRefused) in
                 try document(text, .product, "product \(configuration.name)")
             }
@@ -63,27 +75,55 @@ struct PlanBuilder: Sendable {
         let admission: AdmissionTable
         do throws(AdmissionTableFailure) {
             admission = try AdmissionTable(
-                apis: snapshot.apis, products: snapshot.products, keys: snapshot.keys, pepper: Array(pepper))
+                apis: snapshot.apis, products: snapshot.products, keys: snapshot.keys, pepper: Array(pepper),
+                former: former?.admission)
         } catch {
             throw SnapshotRefused(description: error.description)
         }
         let plan = ServingPlan(
-            version: snapshot.root.version, via: try via(snapshot.root.service), routes: RouteIndex(snapshot.apis),
+            version: snapshot.root.version, via: try via(snapshot.root.service),
+            routes: RouteIndex(snapshot.apis, former: former?.routes, same: sameApis),
             admission: admission, apis: apis, products: products, keys: snapshot.keys,
             entities: try entities(snapshot), globalDocument: global)
-        try compileAll(plan)
+        try compile(
+            plan, apis: sameApis.indices.filter { sameApis[$0] == nil },
+            products: sameProducts.indices.filter { sameProducts[$0] == nil })
         return plan
     }
 
-    private mutating func takeReferences(_ snapshot: NodeSnapshot) {
+    /// For each of `new` the place in `old` of what is equal to it; both are in one order, in which most stayed.
+    private static func same<Value: Equatable>(_ new: [Value], _ old: [Value], _ name: (Value) -> String) -> [Int?] {
+        var places: [Int?] = []
+        places.reserveCapacity(new.count)
+        var next = 0
+        for value in new {
+            if next < old.count, old[next] == value {
+                places.append(next)
+                next += 1
+                continue
+            }
+            while next < old.count, name(old[next]).lowercased() < name(value).lowercased() { next += 1 }
+            var place = next
+            while place < old.count, old[place] != value, name(old[place]).lowercased() == name(value).lowercased() {
+                place += 1
+            }
+            places.append(place < old.count && old[place] == value ? place : nil)
+        }
+        return places
+    }
+
+    /// Whether documents mean what they meant.
+    private mutating func takeReferences(_ snapshot: NodeSnapshot) -> Bool {
         var values = snapshot.secrets.namedValues
         for (name, value) in snapshot.namedValues { if let text = value.value { values[name] = text } }
         let next = ReferenceState(
             namedValues: values, fragments: snapshot.fragments,
             backends: Set(snapshot.backends.map { $0.name.lowercased() }),
             certificates: Set(snapshot.certificates.flatMap { [$0.name.lowercased(), $0.thumbprint.lowercased()] }))
-        if next != references { known = [:] }
+        guard next != references else { return true }
+        known = [:]
         references = next
+        return false
     }
 
     private mutating func document(
@@ -196,16 +236,17 @@ struct PlanBuilder: Sendable {
         return result + rest
     }
 
-    /// Makes every document's steps once: what this node can't run is refused now, not at a call.
-    private func compileAll(_ plan: ServingPlan) throws(SnapshotRefused) {
+    /// Makes the steps of every document that is new once: what this node can't run is refused now, not at a call.
+    private func compile(_ plan: ServingPlan, apis: [Int], products: [Int]) throws(SnapshotRefused) {
         var place = "the global policy"
         do throws(PolicyCompileFailure) {
             _ = try plan.policy(api: nil, operation: nil, product: nil, state: state)
-            for index in plan.products.indices where plan.products[index].document != nil {
+            for index in products where plan.products[index].document != nil {
                 place = "product \(plan.products[index].configuration.name)"
                 _ = try plan.policy(api: nil, operation: nil, product: index, state: state)
             }
-            for (index, api) in plan.apis.enumerated() {
+            for index in apis {
+                let api = plan.apis[index]
                 place = "API \(api.configuration.name)"
                 if api.document != nil { _ = try plan.policy(api: index, operation: nil, product: nil, state: state) }
                 for operation in api.operationDocuments.indices where api.operationDocuments[operation] != nil {

@@ -52,14 +52,14 @@ final class ServingPlan: Sendable {
     let admission: AdmissionTable
     let apis: [Api]
     let products: [Product]
-    let keys: [SubscriptionKeyEntry]
+    let keys: KeyTable
     /// By name in lower case.
     let entities: [String: BackendEntity]
     let globalDocument: CheckedDocument
 
     init(
         version: Int64, via: [UInt8], routes: RouteIndex, admission: AdmissionTable, apis: [Api], products: [Product],
-        keys: [SubscriptionKeyEntry], entities: [String: BackendEntity], globalDocument: CheckedDocument
+        keys: KeyTable, entities: [String: BackendEntity], globalDocument: CheckedDocument
     ) {
         self.version = version
         self.via = via

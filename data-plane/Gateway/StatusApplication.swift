@@ -13,6 +13,7 @@ final class NodeStatus: Sendable {
         var isStopping = false
         var lastContact: Int64?
         var isControllerReachable = false
+        var bytesReceived: @Sendable () -> UInt64 = { 0 }
     }
 
     private let state = Mutex(State())
@@ -25,6 +26,14 @@ final class NodeStatus: Sendable {
             state.isServing = true
         }
     }
+
+    /// How to learn what has come from the controller.
+    func counts(_ bytesReceived: @escaping @Sendable () -> UInt64) {
+        state.withLock { $0.bytesReceived = bytesReceived }
+    }
+
+    /// Bytes that have come from the controller.
+    var bytesReceived: UInt64 { state.withLock { $0.bytesReceived }() }
 
     func stops() { state.withLock { $0.isStopping = true } }
 
@@ -76,7 +85,9 @@ struct StatusApplication: GatewayApplication {
         case "/healthz": return .answer(Self.own(200, "text/plain", Array("ok\n".utf8)))
         case "/readyz": return .answer(Self.own(status.isReady ? 200 : 503, "application/json", status.json))
         case "/metrics":
-            let text = metrics.text(version: status.version, droppedLogLines: accessLog?.droppedLines ?? 0)
+            let text = metrics.text(
+                version: status.version, controllerBytes: status.bytesReceived,
+                droppedLogLines: accessLog?.droppedLines ?? 0)
             return .answer(Self.own(200, "text/plain; version=0.0.4; charset=utf-8", Array(text.utf8)))
         default: return .answer(OwnAnswer.make(404, "Resource not found"))
         }

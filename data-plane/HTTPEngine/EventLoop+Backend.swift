@@ -238,16 +238,7 @@ extension EventLoop {
         while true {
             consumeBackend(index)
             guard let backend = connections.find(reference), wantsResponse(backend) else { break }
-            guard backend.pointee.flags.contains(.readable) else {
-                if backend.pointee.flags.contains(.inputEnded) { backendEnded(index) }
-                break
-            }
-            if reads == 0 {
-                markReady(index)
-                break
-            }
-            reads &-= 1
-            switch read(index) {
+            switch readMore(index, reads: &reads) {
             case .moved: continue
             case .blocked: break
             case .ended: backendEnded(index)

@@ -3,9 +3,6 @@ internal import COpenSSL
 // The callers' side: handshake, heads, what is left of a body once its answer is out, and the end of a connection.
 
 extension EventLoop {
-    /// How many reads a connection gets before others have their turn.
-    static let readsInTurn = 4
-
     mutating func serveClient(_ index: UInt32, hungUp: Bool) {
         let connection = connections[index]
         if hungUp, connection.pointee.phase != .lingering, connection.pointee.phase != .accepting {
@@ -58,16 +55,7 @@ extension EventLoop {
         while true {
             consumeClient(index)
             guard let connection = connections.find(reference), wantsInput(connection) else { break }
-            guard connection.pointee.flags.contains(.readable) else {
-                if connection.pointee.flags.contains(.inputEnded) { clientInputEnded(index) }
-                break
-            }
-            if reads == 0 {
-                markReady(index)
-                break
-            }
-            reads &-= 1
-            switch read(index) {
+            switch readMore(index, reads: &reads) {
             case .moved: continue
             case .blocked: break
             case .ended: clientInputEnded(index)

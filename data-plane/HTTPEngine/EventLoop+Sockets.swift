@@ -155,6 +155,22 @@ extension EventLoop {
 
     // MARK: Reading
 
+    /// How often a connection may read before the others have their turn.
+    static let readsInTurn = 4
+
+    /// Reads once more in this turn, where there is something to read and a read is left; a connection that has used
+    /// up its reads goes on in the next turn.
+    mutating func readMore(_ index: UInt32, reads: inout Int) -> Transfer {
+        let flags = connections[index].pointee.flags
+        guard flags.contains(.readable) else { return flags.contains(.inputEnded) ? .ended : .blocked }
+        guard reads > 0 else {
+            markReady(index)
+            return .blocked
+        }
+        reads &-= 1
+        return read(index)
+    }
+
     /// Reads once, behind what is in the connection's input. Nothing waits in the socket afterwards unless `readable`
     /// is still set.
     mutating func read(_ index: UInt32) -> Transfer {

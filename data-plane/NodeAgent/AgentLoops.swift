@@ -1,4 +1,5 @@
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -41,6 +42,7 @@ extension NodeAgent {
         while let piece = try await stream.next() {
             heard()
             noteContact()
+            received.add(UInt64(piece.count), ordering: .relaxed)
             for event in try parser.eat(piece) { try take(event) }
         }
     }
@@ -49,13 +51,23 @@ extension NodeAgent {
         switch event.name {
         case "snapshot":
             let snapshot = try JSONDecoder().decode(SnapshotEvent.self, from: Data(event.data.utf8))
-            newestEvent.withLock { $0 = snapshot }
+            newestEvent.withLock { $0 = Self.newest(snapshot, after: $0) }
             arrivals.signal()
         case "ledger":
             let ledger = try JSONDecoder().decode(LedgerEvent.self, from: Data(event.data.utf8))
             state.withLock { $0.incarnation = ledger.incarnation }
         default: break
         }
+    }
+
+    /// `event` in the place of one that nobody looked at. What changed between is not lost where both tell it.
+    private static func newest(_ event: SnapshotEvent, after waiting: SnapshotEvent?) -> SnapshotEvent {
+        guard let waiting, let first = waiting.update, let second = event.update,
+            SignedRoot(root: waiting.root, signature: waiting.signature).rootHash == second.since
+        else { return event }
+        var event = event
+        event.update = first.followed(by: second)
+        return event
     }
 
     /// Does what the failure asks for; true where the controller can be asked again at once.
@@ -99,7 +111,12 @@ extension NodeAgent {
                     return event
                 })
             else {
-                await arrivals.wait(atMost: .seconds(60))
+                let isPersisted = await applier.isPersisted
+                await arrivals.wait(atMost: .seconds(isPersisted ? 60 : 1))
+                if !isPersisted {
+                    await applier.keepAgain()
+                    if await applier.isPersisted { note(.unchanged, isPersisted: true) }
+                }
                 continue
             }
             do {
@@ -135,7 +152,9 @@ extension NodeAgent {
             guard !hashes.isEmpty else { return }
             // Base64 makes four bytes of three; names and quotes come on top.
             let most = bytes / 3 * 4 + hashes.count * 100 + 4096
-            found.merge(try await link.blobs(hashes, bytesMax: most)) { $1 }
+            let answer = try await link.blobs(hashes, bytesMax: most)
+            received.add(UInt64(answer.bytes), ordering: .relaxed)
+            found.merge(answer.blobs) { $1 }
             hashes = []
             bytes = 0
         }
@@ -164,6 +183,7 @@ extension NodeAgent {
             appliedVersion: status.appliedVersion, refusedVersion: status.refusedVersion,
             refusedReason: status.refusedReason, software: settings.software, isStopping: isStopping,
             warnings: status.warnings + (usage?.warnings() ?? []))
+        CrashPoint.nodeBeforeAcknowledgement.pass()
         do {
             try await link?.acknowledge(standing)
             noteContact()
@@ -207,8 +227,11 @@ extension NodeAgent {
             // A node that had to enrol anew speaks under its new id.
             batch.id.node = node
             do {
+                CrashPoint.usageBeforeDelivery.pass()
                 _ = try await link.deliver(batch)
+                CrashPoint.usageAcknowledged.pass()
                 usage.acknowledge(id)
+                CrashPoint.usageDropped.pass()
             } catch  where error.isRefused(.batchConflict) {
                 usage.readdress(id)
             } catch  where error.isRefused(.badBatch) {

@@ -50,9 +50,13 @@ final class ControllerLink: Sendable {
         try await post("certificates", request)
     }
 
-    func blobs(_ hashes: [String], bytesMax: Int) async throws(LinkFailure) -> [String: [UInt8]] {
-        let answer: BlobAnswer = try await post("blobs", BlobRequest(hashes: hashes), bytesMax: bytesMax)
-        return answer.blobs.compactMapValues { Data(base64Encoded: $0).map(Array.init) }
+    /// The blobs, and how many bytes they came in.
+    func blobs(
+        _ hashes: [String], bytesMax: Int
+    ) async throws(LinkFailure) -> (blobs: [String: [UInt8]], bytes: Int) {
+        let body = try await send("blobs", BlobRequest(hashes: hashes), fields: [], bytesMax: bytesMax)
+        guard let answer = try? JSONDecoder().decode(BlobAnswer.self, from: Data(body)) else { throw .malformed }
+        return (answer.blobs.compactMapValues { Data(base64Encoded: $0).map(Array.init) }, body.count)
     }
 
     func acknowledge(_ acknowledgement: Acknowledgement) async throws(LinkFailure) {

@@ -10,7 +10,7 @@ struct EventStreamParser {
     /// An event or a line beyond the bound.
     struct TooLarge: Error {}
 
-    static let bytesMax = 32 << 20
+    static let bytesMax = 4 << 20
 
     private var line: [UInt8] = []
     private var name = ""

@@ -1,4 +1,5 @@
 package import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -31,6 +32,7 @@ package final class NodeAgent: Sendable {
     let arrivals = Wakeup()
     /// The newest event of the stream that nobody looked at; an older one is dropped unread.
     let newestEvent = Mutex<SnapshotEvent?>(nil)
+    let received = Atomic<UInt64>(0)
     private let identityFile: NodeIdentityFile
 
     /// Throws when the directory can't be used or its keys are damaged.
@@ -41,6 +43,9 @@ package final class NodeAgent: Sendable {
         identityFile = NodeIdentityFile(directory: settings.directory)
         if let identity = identityFile.read() { try take(identity, isNew: false) }
     }
+
+    /// Bytes of the stream and of blobs since the start.
+    package var bytesReceived: UInt64 { received.load(ordering: .relaxed) }
 
     package var status: AgentStatus {
         state.withLock { state in
@@ -129,6 +134,7 @@ package final class NodeAgent: Sendable {
             name: settings.name, certificateRequest: try keys.request().pem, hostNames: settings.hostNames,
             software: settings.software)
         let answer = try await link.enrol(request, token: try settings.token())
+        CrashPoint.nodeEnrolled.pass()
         try identityFile.write(answer)
         try take(answer, isNew: true)
     }

@@ -1,4 +1,5 @@
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -21,7 +22,9 @@ enum DurableFile {
         }
     }
 
-    static func write(_ bytes: [UInt8], to path: String) throws(DiskFailure) {
+    static func write(
+        _ bytes: [UInt8], to path: String, beforeRename point: CrashPoint? = nil
+    ) throws(DiskFailure) {
         let new = path + ".new"
         let descriptor = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw DiskFailure(step: "create", errno: errno) }
@@ -34,6 +37,7 @@ enum DurableFile {
             unlink(new)
             throw DiskFailure(step: "write", errno: ENOSPC)
         }
+        point?.pass()
         guard rename(new, path) == 0 else {
             let reason = errno
             unlink(new)
@@ -41,6 +45,41 @@ enum DurableFile {
         }
         synchronizeDirectory(of: path)
     }
+
+    /// Writes a file that is known by its hash, so that half of one is noticed. `synchronize` makes it last.
+    static func writeUnsynced(_ bytes: [UInt8], to path: String) throws(DiskFailure) {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw DiskFailure(step: "create", errno: errno) }
+        defer { close(descriptor) }
+        do {
+            try FileHandle(fileDescriptor: descriptor, closeOnDealloc: false).write(contentsOf: Data(bytes))
+        } catch {
+            unlink(path)
+            throw DiskFailure(step: "write", errno: ENOSPC)
+        }
+    }
+
+    /// Returns when the files and their directory are on the disk.
+    static func synchronize(_ paths: [String], in directory: String) throws(DiskFailure) {
+        guard !paths.isEmpty else { return }
+        let folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folder >= 0 else { throw DiskFailure(step: "open", errno: errno) }
+        defer { close(folder) }
+        // Of a first snapshot there are thousands: one pass over everything that waits is faster than as many of one.
+        let isMany = paths.count > syncedOneByOneMax
+        if isMany { sync() }
+        for path in paths where !isMany {
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            // One that a later snapshot needs no more may be gone.
+            guard descriptor >= 0 else { continue }
+            defer { close(descriptor) }
+            guard fdatasync(descriptor) == 0 else { throw DiskFailure(step: "sync", errno: errno) }
+        }
+        guard fsync(folder) == 0 else { throw DiskFailure(step: "sync", errno: errno) }
+    }
+
+    /// More files than this are synced with all else that waits.
+    private static let syncedOneByOneMax = 64
 
     static func synchronizeDirectory(of path: String) {
         let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."

@@ -1,4 +1,5 @@
 internal import ClusterProtocol
+internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
@@ -25,6 +26,8 @@ actor SnapshotApplier {
     private let consumer: any SnapshotConsumer
     /// In force.
     private var current: VerifiedRoot?
+    /// In force, and not on the disk.
+    private var unkept: SnapshotEvent?
 
     init(
         identity: EnrolmentAnswer, sealingKey: NodeSealingKey, directory: String, isNew: Bool,
@@ -103,51 +106,115 @@ actor SnapshotApplier {
             if current?.hash == same.hash { return .unchanged }
             root = same
         }
+        var next = decoder
+        let snapshot: NodeSnapshot
         do {
-            try await complete(root.root, fetch)
+            let dataKey = try dataKey(root, event)
+            prepare(root.root, event.update)
+            snapshot = try await complete(root.root, dataKey, &next, fetch)
         } catch let refusal as SnapshotRefusal {
             if case .blobMissing = refusal {
                 return .incomplete(version: root.root.version, reason: "\(refusal)")
             }
             return .refused(version: root.root.version, reason: "\(refusal)")
         }
-        let former = current?.root
-        do { try await putInForce(root, event) } catch {
+        CrashPoint.nodeBlobsWritten.pass()
+        let (dropped, added) = next.difference(from: decoder)
+        do { try await consumer.apply(snapshot) } catch {
+            cache.abandon(added.subtracting(decoder.hashes))
             return .refused(version: root.root.version, reason: "\(error)")
         }
+        let former = decoder
+        decoder = next
+        current = root
         if case .newer = verdict { trust.accept(root) }
-        cache.commit(event, root: root.root, former: former, trust: trust)
+        CrashPoint.nodeSwapped.pass()
+        cache.commit(event, trust: trust, dropped: dropped, added: added) { former.hashes.union(next.hashes) }
+        unkept = cache.isPersisted ? nil : event
         return .applied(version: root.root.version)
     }
 
-    /// Gets the blobs that are not here. One that is wrong is asked for again once (must-hold H5).
+    /// Tries again to write what the disk did not take (must-hold H43).
+    func keepAgain() {
+        guard let event = unkept else { return }
+        let hashes = decoder.hashes
+        cache.commit(event, trust: trust, dropped: [], added: []) { hashes }
+        if cache.isPersisted { unkept = nil }
+    }
+
+    /// Makes the trees' new nodes from what the controller says has changed. Where that gives other trees than the root
+    /// names, it was no good, and they are fetched.
+    private func prepare(_ root: SnapshotRoot, _ update: SnapshotUpdate?) {
+        guard let update, let former = current, update.since == former.hash else { return }
+        var blobs: [String: [UInt8]] = [:]
+        for (hash, text) in update.blobs {
+            guard let data = Data(base64Encoded: text) else { continue }
+            let bytes = Array(data)
+            if (try? ContentHash(of: bytes))?.description == hash { blobs[hash] = bytes }
+        }
+        cache.keep(blobs)
+        make(TreeName.apis, update.apis, former.root, root)
+        make(TreeName.products, update.products, former.root, root)
+        make(TreeName.subscriptions, update.subscriptions, former.root, root)
+    }
+
+    private func make<Value: TreeValue>(
+        _ name: String, _ changes: TreeChanges<Value>?, _ former: SnapshotRoot, _ root: SnapshotRoot
+    ) {
+        guard let changes, former.trees[name] != root.trees[name] else { return }
+        let cache = cache
+        let edit = try? TreeEdit(former.trees[name], name: name, changes: changes.all) { reference in
+            guard let bytes = cache.blob(reference.sha256) else { throw SnapshotRefusal.blobMissing(name) }
+            return bytes
+        }
+        guard let edit, edit.tree == root.trees[name] else { return }
+        self.cache.keep(edit.fresh)
+    }
+
+    /// Reads the snapshot, and gets the blobs that are not here: level by level, for a node of a tree names the next. One
+    /// that is wrong is asked for again once (must-hold H5).
     private func complete(
-        _ root: SnapshotRoot, _ fetch: @Sendable ([String: Int]) async throws -> [String: [UInt8]]
-    ) async throws {
-        var missing: [String: Int] = [:]
-        for blob in root.blobs.values where !cache.has(blob.sha256) { missing[blob.sha256] = blob.size }
-        for attempt in 0..<2 where !missing.isEmpty {
-            let found = try await fetch(missing)
+        _ root: SnapshotRoot, _ dataKey: SealingKey, _ decoder: inout SnapshotDecoder,
+        _ fetch: @Sendable ([String: Int]) async throws -> [String: [UInt8]]
+    ) async throws -> NodeSnapshot {
+        var asked: Set<String> = []
+        while true {
+            let cache = cache
+            let lacking: [String: BlobReference]
+            switch try decoder.read(root, dataKey: dataKey, content: { cache.blob($0) }) {
+            case .whole(let snapshot): return snapshot
+            case .lacking(let names): lacking = names
+            }
+            let sizes = Dictionary(lacking.values.map { ($0.sha256, $0.size) }) { $1 }
+            let found = try await fetch(sizes)
             var good: [String: [UInt8]] = [:]
-            for (hash, bytes) in found where missing[hash] == bytes.count {
+            for (hash, bytes) in found where sizes[hash] == bytes.count {
                 if try ContentHash(of: bytes).description == hash { good[hash] = bytes }
             }
-            cache.keep(good)
-            for hash in good.keys { missing[hash] = nil }
-            guard let hash = missing.keys.min(), attempt == 1 else { continue }
-            let name = root.blobs.filter { $0.value.sha256 == hash }.keys.min() ?? hash
-            throw found[hash] == nil ? SnapshotRefusal.blobMissing(name) : .blobMismatch(name)
+            self.cache.keep(good)
+            for (name, blob) in lacking.sorted(by: { $0.key < $1.key }) where good[blob.sha256] == nil {
+                guard asked.insert(blob.sha256).inserted else {
+                    throw found[blob.sha256] == nil ? SnapshotRefusal.blobMissing(name) : .blobMismatch(name)
+                }
+            }
         }
     }
 
-    private func putInForce(_ root: VerifiedRoot, _ event: SnapshotEvent) async throws {
+    private func dataKey(_ root: VerifiedRoot, _ event: SnapshotEvent) throws(SnapshotRefusal) -> SealingKey {
         guard let sealed = Data(base64Encoded: event.sealedDataKey),
             let bytes = try? sealingKey.open(Array(sealed)),
             let dataKey = try? SealingKey(id: root.root.dataKey, bytes: bytes)
-        else { throw SnapshotRefusal.secretsUnreadable }
+        else { throw .secretsUnreadable }
+        return dataKey
+    }
+
+    /// From what is here alone.
+    private func putInForce(_ root: VerifiedRoot, _ event: SnapshotEvent) async throws {
         let cache = cache
-        let snapshot = try decoder.decode(root.root, dataKey: dataKey) { cache.blob($0) }
+        var next = decoder
+        let snapshot = try next.decode(root.root, dataKey: try dataKey(root, event)) { cache.blob($0) }
         try await consumer.apply(snapshot)
+        decoder = next
         current = root
     }
 }

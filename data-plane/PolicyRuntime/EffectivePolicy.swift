@@ -16,12 +16,20 @@ package enum InboundOutcome: Hashable, Sendable {
 package final class EffectivePolicy: Sendable {
     /// A step with what LastError says about where it stands.
     private struct PlacedStep: Sendable {
-        let step: any PolicyStep
-        let element: String
+        /// nil: the end of a block.
+        let step: (any PolicyStep)?
         let level: String
         let section: String
         let path: String
         let policyID: String
+
+        init(_ step: (any PolicyStep)?, _ policy: CheckedPolicy) {
+            self.step = step
+            level = policy.level.rawValue
+            section = policy.section.rawValue
+            path = policy.path
+            policyID = policy.policyID
+        }
     }
 
     private let inbound: [PlacedStep]
@@ -47,24 +55,32 @@ package final class EffectivePolicy: Sendable {
             let isAboutRequest = section == .inbound || section == .backend
             let surroundings = StepSurroundings(
                 responses: responses, state: state, message: isAboutRequest ? .request : .response)
-            var placed: [PlacedStep] = []
-            for policy in Self.flattened(section, narrowFirst[...]) {
-                guard let type = policyStepByElement[policy.element] else {
-                    throw PolicyCompileFailure(policy, "This node does not know the policy.")
-                }
-                placed.append(
-                    PlacedStep(
-                        step: try type.init(policy, in: surroundings), element: policy.element,
-                        level: policy.level.rawValue, section: section.rawValue, path: policy.path,
-                        policyID: policy.policyID))
-            }
-            return placed
+            return try Self.steps(Self.flattened(section, narrowFirst[...]), in: surroundings)
         }
         inbound = try steps(.inbound)
         backend = try steps(.backend)
         outbound = try steps(.outbound)
         onError = try steps(.onError)
         cors = inbound.compactMap { $0.step as? Cors }
+    }
+
+    /// The steps of policies, those inside blocks included.
+    private static func steps(
+        _ policies: [CheckedPolicy], in surroundings: StepSurroundings
+    ) throws(PolicyCompileFailure) -> [PlacedStep] {
+        var placed: [PlacedStep] = []
+        for policy in policies {
+            guard let type = policyStepByElement[policy.element] else {
+                throw PolicyCompileFailure(policy, "This node does not know the policy.")
+            }
+            let step = try type.init(policy, in: surroundings)
+            placed.append(PlacedStep(step, policy))
+            if step is any PolicyBlock {
+                placed += try steps(policy.children, in: surroundings)
+                placed.append(PlacedStep(nil, policy))
+            }
+        }
+        return placed
     }
 
     /// The policies of a section: those of the first document, with those of the broader ones where it says `base`. A
@@ -79,9 +95,6 @@ package final class EffectivePolicy: Sendable {
             policy.element == PolicyDeclaration.base.element ? flattened(section, broader) : [policy]
         }
     }
-
-    /// Whether a cors policy is in force.
-    package var hasCors: Bool { !cors.isEmpty }
 
     // MARK: A call
 
@@ -133,12 +146,12 @@ package final class EffectivePolicy: Sendable {
             }
             for placed in backend.dropFirst(exchange.backendPosition) where !(placed.step is ForwardRequest) {
                 if try run(placed, &exchange) == .finished {
-                    exchange.finishAnswer(backendStatus: backendStatus)
+                    finish(&exchange, backendStatus: backendStatus)
                     return
                 }
             }
             _ = try run(outbound[...], &exchange)
-            exchange.finishAnswer(backendStatus: backendStatus)
+            finish(&exchange, backendStatus: backendStatus)
         } catch {
             fail(error, &exchange, backendStatus: backendStatus)
         }
@@ -155,6 +168,7 @@ package final class EffectivePolicy: Sendable {
     package func complete(_ exchange: inout PolicyExchange, bytesIn: UInt64, bytesOut: UInt64) {
         for ticket in exchange.takenTickets { ticket.complete(bytes: bytesIn &+ bytesOut) }
         exchange.takenTickets.removeAll()
+        exchange.openBlocks.removeAll()
     }
 
     // MARK: Steps
@@ -171,8 +185,12 @@ package final class EffectivePolicy: Sendable {
     private func run(
         _ placed: PlacedStep, _ exchange: inout PolicyExchange
     ) throws(PolicyFailure) -> StepOutcome {
+        guard let step = placed.step else {
+            _ = exchange.openBlocks.popLast()
+            return .goOn
+        }
         do throws(PolicyFailure) {
-            return try placed.step.run(&exchange)
+            return try step.run(&exchange)
         } catch {
             throw self.placed(error, placed)
         }
@@ -190,6 +208,7 @@ package final class EffectivePolicy: Sendable {
 
     /// Prepares the answer of an error, lets on-error change it, and gives it the fields that every answer carries.
     private func fail(_ failure: PolicyFailure, _ exchange: inout PolicyExchange, backendStatus: Int? = nil) {
+        exchange.openBlocks.removeAll()
         prepare(failure, &exchange)
         do throws(PolicyFailure) {
             _ = try run(onError[...], &exchange)
@@ -199,7 +218,7 @@ package final class EffectivePolicy: Sendable {
             second.lastError.section = PolicySection.onError.rawValue
             prepare(second, &exchange)
         }
-        exchange.finishAnswer(backendStatus: backendStatus)
+        finish(&exchange, backendStatus: backendStatus)
     }
 
     private func prepare(_ failure: PolicyFailure, _ exchange: inout PolicyExchange) {
@@ -214,7 +233,13 @@ package final class EffectivePolicy: Sendable {
     }
 
     private func answer(_ exchange: inout PolicyExchange) -> InboundOutcome {
-        exchange.finishAnswer(backendStatus: nil)
+        finish(&exchange, backendStatus: nil)
         return .answer
+    }
+
+    /// An answer that was made inside a block has left it.
+    private func finish(_ exchange: inout PolicyExchange, backendStatus: Int?) {
+        exchange.openBlocks.removeAll()
+        exchange.finishAnswer(backendStatus: backendStatus)
     }
 }

@@ -9,6 +9,7 @@ let policySteps: [any PolicyStep.Type] = [
     Cors.self,
     ForwardRequest.self,
     IpFilter.self,
+    LimitConcurrency.self,
     MockResponse.self,
     Quota.self,
     RateLimit.self,

@@ -102,6 +102,8 @@ package struct PolicyExchange: Sendable {
     var backendPosition: Int
     /// What limits have counted for this call, to be given back should it be refused later in inbound.
     var takenTickets: [LimitTicket]
+    /// What the blocks hold that the call is in, outermost first.
+    var openBlocks: [any HeldByBlock]
     /// What the cors policies have found out about the call.
     var corsState: CorsState
 
@@ -125,6 +127,7 @@ package struct PolicyExchange: Sendable {
         variables = [:]
         backendPosition = 0
         takenTickets = []
+        openBlocks = []
         corsState = .notAsked
         backend = .none
         answerFields = HeaderFields()

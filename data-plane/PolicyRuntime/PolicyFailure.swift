@@ -106,14 +106,6 @@ package struct PolicyFailure: Error, Sendable {
                 section: "backend"))
     }
 
-    /// The caller went away: nothing is sent; the log has 499.
-    package static var clientWentAway: PolicyFailure {
-        PolicyFailure(
-            status: 499, callerMessage: "",
-            lastError: LastError(
-                source: "forward-request", reason: "ClientConnectionFailure", message: "The operation was canceled."))
-    }
-
     /// Anything that is nobody's fault but ours: the caller reads the call's id alone.
     package static func internalError(activityID: String = "", lastError: LastError? = nil) -> PolicyFailure {
         PolicyFailure(

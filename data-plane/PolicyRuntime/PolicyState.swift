@@ -35,6 +35,8 @@ package final class PolicyState: Sendable {
         let quotas = Mutex(CounterTable<QuotaCount>())
     }
 
+    /// Who is inside a limit-concurrency.
+    let concurrency = ConcurrencySlots()
     private let shards: [Shard]
     private let roomPerShard: Int
     private let wallClock: @Sendable () -> Int64

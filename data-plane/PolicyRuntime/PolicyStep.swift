@@ -43,6 +43,25 @@ protocol PolicyStep: AnyObject, Sendable {
     func run(_ exchange: inout PolicyExchange) throws(PolicyFailure) -> StepOutcome
 }
 
+/// A policy around policies, which stand behind it in the steps of its section, and the end of the block behind them:
+/// a wait for the backend inside a block is like any other.
+protocol PolicyBlock: PolicyStep {
+    /// Gives what is held while the call is inside. It is let go when the block ends: behind its last policy, and where
+    /// an error, an answer or the end of the call comes before that.
+    func enter(_ exchange: inout PolicyExchange) throws(PolicyFailure) -> any HeldByBlock
+}
+
+/// What a call holds inside a block. It is given back when the last reference to it goes.
+protocol HeldByBlock: AnyObject, Sendable {}
+
+extension PolicyBlock {
+    func run(_ exchange: inout PolicyExchange) throws(PolicyFailure) -> StepOutcome {
+        let held = try enter(&exchange)
+        exchange.openBlocks.append(held)
+        return .goOn
+    }
+}
+
 extension CheckedPolicy {
     /// A literal that the declaration requires or has a default for.
     func required(_ name: String) throws(PolicyCompileFailure) -> String {

@@ -1,3 +1,5 @@
+internal import HTTPEngine
+
 // A query as pairs between `&`, each kept as received.
 
 struct QueryPairs: Sendable {
@@ -61,37 +63,14 @@ enum PercentCoding {
 
     /// Decodes once; what is no encoding stays.
     static func decoded(_ bytes: some Collection<UInt8>, plusIsBlank: Bool = false) -> String {
-        let bytes = Array(bytes)
-        var result: [UInt8] = []
-        var index = 0
-        while index < bytes.count {
-            let byte = bytes[index]
-            if byte == UInt8(ascii: "%"), index + 2 < bytes.count, let high = digit(bytes[index + 1]),
-                let low = digit(bytes[index + 2])
-            {
-                result.append(high << 4 | low)
-                index += 3
-                continue
-            }
-            result.append(plusIsBlank && byte == UInt8(ascii: "+") ? 0x20 : byte)
-            index += 1
-        }
-        return String(decoding: result, as: UTF8.self)
+        let bytes = bytes.map { plusIsBlank && $0 == UInt8(ascii: "+") ? 0x20 : $0 }
+        return String(decoding: PercentEncoding.decoded(bytes), as: UTF8.self)
     }
 
     private static func isUnreserved(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: true
         default: false
-        }
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
         }
     }
 }

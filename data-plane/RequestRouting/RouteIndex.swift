@@ -37,10 +37,16 @@ package struct RouteIndex: Sendable {
         var versions: [Version] = []
     }
 
-    private struct Api: Sendable {
+    private final class Api: Sendable {
         let protocols: Set<String>
-        var methods: [[UInt8]] = []
-        var trees: [OperationTree] = []
+        let methods: [[UInt8]]
+        let trees: [OperationTree]
+
+        init(protocols: Set<String>, methods: [[UInt8]], trees: [OperationTree]) {
+            self.protocols = protocols
+            self.methods = methods
+            self.trees = trees
+        }
     }
 
     private let groups: [Group]
@@ -49,7 +55,8 @@ package struct RouteIndex: Sendable {
     private let rootGroup: Int?
     private let apis: [Api]
 
-    package init(_ configurations: [ApiConfiguration]) {
+    /// `former`: an index whose API number `same[n]` is as number n here; nil for one that is new or changed.
+    package init(_ configurations: [ApiConfiguration], former: RouteIndex? = nil, same: [Int?] = []) {
         var groups: [Group] = []
         var paths: [[UInt8]] = []
         var places: [String: Int] = [:]
@@ -69,7 +76,10 @@ package struct RouteIndex: Sendable {
         table = FoldedTable(paths)
         depthMax = paths.map { path in path.isEmpty ? 0 : path.count { $0 == UInt8(ascii: "/") } + 1 }.max() ?? 0
         rootGroup = paths.firstIndex { $0.isEmpty }
-        apis = configurations.map(Self.compile)
+        apis = configurations.enumerated().map { index, configuration in
+            guard let former, index < same.count, let place = same[index] else { return Self.compile(configuration) }
+            return former.apis[place]
+        }
     }
 
     private static func trimmed(_ path: String) -> String {
@@ -99,16 +109,13 @@ package struct RouteIndex: Sendable {
     }
 
     private static func compile(_ configuration: ApiConfiguration) -> Api {
-        var api = Api(protocols: Set(configuration.protocols.map { $0.lowercased() }))
         var byMethod: [[UInt8]: [(operation: Int, template: UrlTemplate)]] = [:]
         for (index, operation) in configuration.operations.enumerated() {
             byMethod[Array(operation.method.utf8), default: []].append((index, UrlTemplate(operation.urlTemplate)))
         }
-        for (method, templates) in byMethod {
-            api.methods.append(method)
-            api.trees.append(OperationTree(templates))
-        }
-        return api
+        return Api(
+            protocols: Set(configuration.protocols.map { $0.lowercased() }), methods: Array(byMethod.keys),
+            trees: byMethod.values.map(OperationTree.init))
     }
 
     // MARK: Finding

@@ -1,3 +1,4 @@
+internal import CrashPoints
 internal import Synchronization
 
 // A lane: what one loop counts into. The common case is one lookup and a dozen plain stores.
@@ -148,7 +149,10 @@ package final class UsageLane: @unchecked Sendable {
     package func record(_ subject: UsageSubject, _ sample: UsageSample, bucket: Int64) {
         let key = Key(subject: subject, bucket: bucket)
         let current = state.enter()
-        defer { state.leave() }
+        defer {
+            state.leave()
+            CrashPoint.usageCounted.pass()
+        }
         // A segment may be used again, so it is known by its sequence.
         if current.sequence != sequence {
             slots.removeAll(keepingCapacity: true)

@@ -1,4 +1,5 @@
 package import ClusterProtocol
+internal import CrashPoints
 internal import Glibc
 internal import Synchronization
 
@@ -166,7 +167,11 @@ package final class UsageMeter: UsageSource {
         lostSlots.add(lost, ordering: .relaxed)
         let id = UsageBatchID(node: node, epoch: segment.epoch, sequence: segment.sequence)
         guard !records.isEmpty else { return recycle(segment) }
-        if store.add(UsageBatch(id: id, records: records), segment: segment.path) { recycle(segment) }
+        CrashPoint.usageSealed.pass()
+        if store.add(UsageBatch(id: id, records: records), segment: segment.path) {
+            CrashPoint.usageBatchWritten.pass()
+            recycle(segment)
+        }
     }
 
     private func sealMemory() {

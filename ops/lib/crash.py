@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import shutil
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -21,6 +22,9 @@ VICTIMS = {"controller": ("controller",), "node 1": ("node-1",), "node 2": ("nod
            "controller and node 1": ("controller", "node-1"), "everything": ("controller", "node-1", "node-2")}
 WEIGHTS = (6, 3, 3, 2, 3, 3)
 START_SECONDS = 60
+# What a broken controller might have done to its database: the checks must find it.
+CANARIES = {"lost write": "DELETE FROM resource WHERE key = '/apis/w0'", "lost usage": "UPDATE usage SET success = 0", "usage twice": "UPDATE usage SET success = success * 2",
+            "audit": "DELETE FROM audit WHERE sequence = (SELECT max(sequence) - 1 FROM audit)", "half a change": "DELETE FROM change WHERE revision = (SELECT max(revision) - 1 FROM change)"}
 
 
 def arguments():
@@ -31,6 +35,7 @@ def arguments():
     parser.add_argument("--binaries", metavar="F", help="folder of the executables (default: a debug build)")
     parser.add_argument("--dir", metavar="D", help="folder of the cluster, kept (default: one that goes when nothing failed)")
     parser.add_argument("--port-base", type=int, metavar="P", help="ports as in ops/quickstart (default: free ones)")
+    parser.add_argument("--canary", choices=sorted(CANARIES), help=argparse.SUPPRESS)
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.rounds < 1:
@@ -74,6 +79,9 @@ class Run:
         faults = self.wait_for(parts)
         time.sleep(self.random.uniform(0, 0.2))
         self.world.gate.close()
+        if self.options.canary:
+            with sqlite3.connect(self.cluster.database, timeout=10) as database:
+                database.execute(CANARIES[self.options.canary])
         faults = faults or self.checks.all()
         self.seconds.append(time.monotonic() - began)
         return [f"{text} (round {sum(self.rounds.values())}, {victims} killed)" for text in faults + self.take_failures()]

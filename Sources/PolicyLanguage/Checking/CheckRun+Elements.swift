@@ -15,7 +15,10 @@ extension CheckRun {
         let before = problems.count
         let attributes = attributes(of: element, declaration)
         let text = text(of: element, declaration)
-        let children = children(of: element, declaration, in: section, path: path, depth: depth)
+        let children =
+            declaration.holdsPolicies
+            ? block(element, in: section, path: path, depth: depth)
+            : children(of: element, declaration, in: section, path: path, depth: depth)
         let policy = CheckedPolicy(
             element: element.name, place: element.place, level: level ?? .global, section: section ?? .inbound,
             path: path, attributes: attributes, text: text, children: children)
@@ -120,6 +123,14 @@ extension CheckRun {
                 element.name, element.place, "The required element '\(declared.element)' is missing.")
         }
         return checked
+    }
+
+    /// The policies inside a policy.
+    private mutating func block(
+        _ element: DocumentElement, in section: PolicySection?, path: String, depth: Int
+    ) -> [CheckedPolicy] {
+        if element.children.isEmpty { report(element.name, element.place, "The element must hold a policy.") }
+        return policies(element.children, in: section, block: path, depth: depth + 1)
     }
 
     // MARK: Values

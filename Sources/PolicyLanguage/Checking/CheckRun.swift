@@ -138,8 +138,11 @@ struct CheckRun {
 
     // MARK: Policies
 
-    /// Checks policies that stand side by side. `section` is nil in a fragment that is checked by itself.
-    mutating func policies(_ elements: [DocumentElement], in section: PolicySection?, depth: Int) -> [CheckedPolicy] {
+    /// Checks policies that stand side by side. `section` is nil in a fragment that is checked by itself, `block` is the
+    /// path of the policy around them.
+    mutating func policies(
+        _ elements: [DocumentElement], in section: PolicySection?, block: String? = nil, depth: Int
+    ) -> [CheckedPolicy] {
         var checked: [CheckedPolicy] = []
         var counts: [String: Int] = [:]
         for element in elements {
@@ -148,8 +151,8 @@ struct CheckRun {
                 continue
             }
             counts[element.name, default: 0] += 1
-            let path = "\(element.name)[\(counts[element.name, default: 1])]"
-            guard mayStand(element, declaration, in: section) else { continue }
+            let path = (block.map { "\($0)/" } ?? "") + "\(element.name)[\(counts[element.name, default: 1])]"
+            guard mayStand(element, declaration, in: section, isInBlock: block != nil) else { continue }
             if element.name == PolicyDeclaration.base.element {
                 if let base = base(element, in: section, path: path) { checked.append(base) }
                 continue
@@ -160,7 +163,7 @@ struct CheckRun {
             else { continue }
             for message in declaration.warnings(policy) { warn(element.name, element.place, message) }
             if element.name == PolicyDeclaration.includeFragment.element {
-                checked += included(policy, as: element, in: section, depth: depth)
+                checked += included(policy, as: element, in: section, block: block, depth: depth)
             } else {
                 checked.append(policy)
             }
@@ -180,12 +183,16 @@ struct CheckRun {
     }
 
     private mutating func mayStand(
-        _ element: DocumentElement, _ declaration: PolicyDeclaration, in section: PolicySection?
+        _ element: DocumentElement, _ declaration: PolicyDeclaration, in section: PolicySection?, isInBlock: Bool
     ) -> Bool {
         let before = problems.count
         let isInFragment = section == nil || inclusion != nil
         if isInFragment, element.name == PolicyDeclaration.base.element {
             report(element.name, element.place, "<base /> may not stand in a policy fragment.")
+            return false
+        }
+        if isInBlock, element.name == PolicyDeclaration.base.element {
+            report(element.name, element.place, "<base /> may not stand in another policy.")
             return false
         }
         if isInFragment, element.name == PolicyDeclaration.includeFragment.element {
@@ -228,7 +235,7 @@ struct CheckRun {
     /// The policies of the fragment that an include-fragment names, checked where they are put in. Messages have the id
     /// as written: a named value may be a secret.
     private mutating func included(
-        _ policy: CheckedPolicy, as element: DocumentElement, in section: PolicySection?, depth: Int
+        _ policy: CheckedPolicy, as element: DocumentElement, in section: PolicySection?, block: String?, depth: Int
     ) -> [CheckedPolicy] {
         let written = element.attributes.first { $0.name == "fragment-id" }.map { Self.shown($0.value.text) } ?? ""
         guard let id = policy.literal("fragment-id") else { return [] }
@@ -258,7 +265,7 @@ struct CheckRun {
                 return []
             }
             refuseAttributesAndText(of: root)
-            return policies(root.children, in: section, depth: depth)
+            return policies(root.children, in: section, block: block, depth: depth)
         case .failure(let problem)?:
             report(
                 policy.element, policy.place,

@@ -52,11 +52,15 @@ struct DocumentCursor {
         return offset > start
     }
 
-    /// Eats an XML name; nil when none begins here. Beyond ASCII every letter counts as one of a name.
+    /// Bytes of a name. To hash a text takes the square of the marks on one letter, and names are hashed.
+    private static let nameBytesMax = 1_024
+
+    /// Eats an XML name; nil when none begins here. Beyond ASCII every letter counts as one of a name. What goes on
+    /// behind the longest name is no part of it, and no token that may follow one.
     mutating func name() -> String? {
         let start = offset
         guard let first = peek(), Self.beginsName(first) else { return nil }
-        while let byte = peek(), Self.continuesName(byte) { advance() }
+        while offset - start < Self.nameBytesMax, let byte = peek(), Self.continuesName(byte) { advance() }
         return String(decoding: bytes[start..<offset], as: UTF8.self)
     }
 

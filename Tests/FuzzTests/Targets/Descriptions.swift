@@ -44,7 +44,8 @@ extension FuzzTarget {
         let names = api.operations.map { $0.name.lowercased() }
         try promise(Set(names).count == names.count, "names of operations differ")
         for operation in api.operations {
-            try promise((1...80).contains(operation.name.count), "the name of an operation is bounded: \(operation.name)")
+            try promise(
+                (1...80).contains(operation.name.count), "the name of an operation is bounded: \(operation.name)")
         }
         for isSwagger in [false, true] {
             let source = ImportRun.source(api)

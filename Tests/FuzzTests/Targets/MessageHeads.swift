@@ -15,7 +15,8 @@ extension FuzzTarget {
         if read.framing.refusal != nil { return }
         let again = HeadRun.written(read)
         guard let second = HeadRun.request(again) else {
-            throw FuzzFinding("an accepted head is refused when written again: \(String(decoding: again, as: UTF8.self))")
+            throw FuzzFinding(
+                "an accepted head is refused when written again: \(String(decoding: again, as: UTF8.self))")
         }
         try promise(second.head.method == head.method, "the method stays")
         try promise(second.head.path == head.path && second.head.query == head.query, "the target stays")

@@ -11,7 +11,8 @@ import time
 
 import requests
 
-from support import BINARIES, KEY, MISSING, Backend, Caller, ExtraNode, drain, header, name, policy, until
+from extra_node import ExtraNode, drain
+from support import BINARIES, KEY, MISSING, Backend, Caller, header, name, policy, until
 
 REQUEST = b"GET /%s/things/1 HTTP/1.1\r\nHost: g\r\nConnection: close\r\n\r\n"
 

@@ -138,6 +138,9 @@ enum RoleAssignmentRoutes {
         guard shape.problems.isEmpty else { throw Refusal.fields(shape.problems) }
         let role = (given["roleDefinitionId"]?.text ?? "").split(separator: "/").last.map { $0.lowercased() } ?? ""
         let scope = AuthorizationRoutes.scopeText(call)
+        if ApiRevision.isRevision(scope) {
+            throw Refusal.field("scope", "A revision is no scope of its own; assign at its API.")
+        }
         let directory = call.management.access.directory
         guard let definition = directory.definitions[role] else {
             throw Refusal(
@@ -184,15 +187,6 @@ enum RoleAssignmentRoutes {
         let name = call.segments[1]
         let scope = Scope.key(call.scope)
         let id = AuthorizationStore.assignment(name)
-        if let row = try await call.store.read({ try $0.get(id) }) {
-            let assignment = RoleAssignment(row)
-            let directory = call.management.access.directory
-            if Scope.key(assignment.scope) == scope, let role = directory.definitions[assignment.roleDefinition],
-                !directory.mayGrant(call.caller, role, at: assignment.scope)
-            {
-                throw call.management.forbidden(call.caller, call.action, assignment.scope)
-            }
-        }
         let written = try await call.write(
             resource: "\(call.scope)/providers/Microsoft.Authorization/roleAssignments/\(name)"
         ) {

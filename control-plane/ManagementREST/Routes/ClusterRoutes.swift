@@ -36,7 +36,8 @@ enum ClusterRoutes {
             let query = try ListRequest(call.target, fields: [FilterField("name")])
             let rows = try await call.management.cluster.snapshots(limit: 1000)
                 .map { (name: $0.name, shown: row(call, "snapshots", $0.name, $0.properties)) }
-            return try query.answer(query.page(rows), call)
+            // Names are numbers, the newest first.
+            return try query.answer(query.page(rows) { Revision($0) ?? 0 > Revision($1) ?? 0 }, call)
         },
         Route("Snapshot_Compare", .get, "gatehouse/snapshots/compare", action("snapshots", "read")) { call in
             guard let from = call.option("from").flatMap(Revision.init),

@@ -6,9 +6,6 @@ internal import Resources
 internal import ResourceStore
 
 enum KindRoutes {
-    /// Links answer 204 to HEAD and carry no ETag of their own (facts 14, 15).
-    private static let links: Set<String> = ["products/apis", "products/groups", "groups/users", "gateways/apis"]
-
     static func action(_ kind: Kind, _ verb: String) -> Permission {
         .action("Microsoft.ApiManagement/service/\(kind.name)/\(verb)")
     }
@@ -18,12 +15,13 @@ enum KindRoutes {
         let parents = words.dropLast().map { "\($0)/{name}" }
         let list = (parents + [String(words.last ?? "")]).joined(separator: "/")
         let item = list + "/{name}"
-        let isLink = links.contains(kind.name)
+        let isLink = kind.linkReading != nil
         let title = words.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined(separator: "_")
         var routes = [
             Route("\(title)_List", .get, list, action(kind, "read")) { call in try await Self.list(kind, call) },
             Route("\(title)_GetEntityTag", .head, item, action(kind, "read")) { call in
-                isLink ? try await headLink(kind, call) : try await get(kind, call, isHead: true)
+                kind.linkReading == .existence
+                    ? try await headLink(kind, call) : try await get(kind, call, isHead: true)
             },
             Route(
                 "\(title)_CreateOrUpdate", .put, item, action(kind, "write"),
@@ -31,7 +29,7 @@ enum KindRoutes {
             ) { call in try await put(kind, call, isLink: isLink) },
             Route("\(title)_Delete", .delete, item, action(kind, "delete")) { call in try await delete(kind, call) },
         ]
-        if !isLink {
+        if kind.linkReading != .existence {
             routes.append(Route("\(title)_Get", .get, item, action(kind, "read")) { call in try await get(kind, call) })
         }
         if kind.allowsPatch {
@@ -49,6 +47,8 @@ enum KindRoutes {
             ?? false
         let writes = call.holds("Microsoft.ApiManagement/service/\(kind.name)/write", at: id)
         var viewing = Viewing(answer: answer, maySeeSecrets: secrets, mayWrite: writes)
+        let prefix = "Microsoft.ApiManagement/service/"
+        viewing.maySee = { kind, id in call.holds("\(prefix)\(kind)/read", at: id) }
         viewing.expandsGroups = call.option("expandGroups")?.lowercased() == "true"
         let read = "Microsoft.ApiManagement/service/groups/read"
         if viewing.expandsGroups, !call.holds(read, at: .service) {
@@ -69,24 +69,27 @@ enum KindRoutes {
             throw Refusal(.invalidQueryParameter, "format must be xml or rawxml.")
         }
         let context = call.context
-        let (resource, shown) = try await call.store.read { reader in
+        let (resource, shown, etag) = try await call.store.read { reader in
             try ResourceOperations.checkParent(kind, id, reader)
             guard let resource = try reader.get(id), resource.kind == kind.name else {
                 throw Refusal.notFound(kind.noun)
             }
-            return (resource, try ResourceOperations.show(kind, resource, viewing, reader: reader, context: context))
+            return (
+                resource, try ResourceOperations.show(kind, resource, viewing, reader: reader, context: context),
+                try Self.etag(kind, resource, reader)
+            )
         }
         if kind.name == "apis", call.option("export")?.lowercased() == "true" {
             return try await ApiExport.answer(call, resource)
         }
         if let given = call.ifNoneMatch {
             switch try EntityTags.read(given) {
-            case .any: return .empty(304, etag: resource.etag)
+            case .any: return .empty(304, etag: etag)
             case .list(let strong, let weak):
-                if (strong + weak).contains(resource.etag) { return .empty(304, etag: resource.etag) }
+                if (strong + weak).contains(etag) { return .empty(304, etag: etag) }
             }
         }
-        return isHead ? .empty(200, etag: resource.etag) : .json(shown, etag: resource.etag)
+        return isHead ? .empty(200, etag: etag) : .json(shown, etag: etag)
     }
 
     private static func headLink(_ kind: Kind, _ call: RouteCall) async throws -> Answer {
@@ -106,9 +109,11 @@ enum KindRoutes {
         let context = call.context
         let written = try await call.write { [request] writer in
             let result = try ResourceOperations.put(kind, request, in: writer, context: context)
-            return result
+            return (result, try dropAssignments(of: writer, call))
         }
-        return try await answer(kind, call, written.value, .put(isNew: written.value.isNew), revision: written.revision)
+        let (result, dropped) = written.value
+        if dropped { try call.management.access.reload() }
+        return try await answer(kind, call, result, .put(isNew: result.isNew), revision: written.revision)
     }
 
     private static func patch(_ kind: Kind, _ call: RouteCall) async throws -> Answer {
@@ -131,9 +136,11 @@ enum KindRoutes {
     ) async throws -> Answer {
         let viewing = try viewing(kind, call, answer, at: result.resource.id)
         let context = call.context
-        let etag = try await linkedETag(kind, call, result)
-        let shown = try await call.store.read { reader in
-            try ResourceOperations.show(kind, result.resource, viewing, reader: reader, context: context)
+        let (shown, etag) = try await call.store.read { reader in
+            (
+                try ResourceOperations.show(kind, result.resource, viewing, reader: reader, context: context),
+                try Self.etag(kind, result.resource, reader)
+            )
         }
         let status = if case .put(isNew: true) = answer { 201 } else { 200 }
         var response = Answer.json(shown, status: status, etag: etag)
@@ -142,11 +149,10 @@ enum KindRoutes {
         return await call.finished(response, revision: revision)
     }
 
-    /// A link's answer has the ETag of what it links to (fact 14).
-    private static func linkedETag(_ kind: Kind, _ call: RouteCall, _ result: WriteResult) async throws -> String {
-        guard links.contains(kind.name) else { return result.resource.etag }
-        let target = ResourceID(path: "/\(kind.collection)/\(result.resource.name)")
-        return try await call.store.read { try $0.get(target)?.etag } ?? result.resource.etag
+    /// A link's answer has the ETag of what it leads to (fact 14).
+    private static func etag(_ kind: Kind, _ resource: StoredResource, _ reader: StoreReader) throws -> String {
+        guard kind.linkReading != nil else { return resource.etag }
+        return try reader.get(kind.target(ofLink: resource.id))?.etag ?? resource.etag
     }
 
     static func longRunning(
@@ -177,15 +183,7 @@ enum KindRoutes {
         let written = try await call.write { writer in
             let isGone = try ResourceOperations.delete(
                 kind, id, condition: condition, query: query, in: writer, context: context)
-            guard isGone else { return (false, false) }
-            // What goes along goes with the assignments at it, too: a product's subscriptions are not below it.
-            var dropped = false
-            for change in try writer.reader.changes(after: writer.revision - 1) where change.verb == .delete {
-                if try AuthorizationStore.dropAssignments(below: context.armID(change.id), in: writer) {
-                    dropped = true
-                }
-            }
-            return (true, dropped)
+            return (isGone, isGone ? try dropAssignments(of: writer, call) : false)
         }
         if written.value.1 { try call.management.access.reload() }
         guard written.value.0 else { return .empty(204) }
@@ -193,6 +191,19 @@ enum KindRoutes {
         var answer = Answer.empty(isLong ? 202 : 200)
         if isLong { answer.headers += longRunning(kind, call, id, written.revision, hasResult: false) }
         return await call.finished(answer, revision: written.revision)
+    }
+
+    /// Whatever this transaction deletes goes with the role assignments at it (must-hold G36): a product's subscriptions
+    /// are not below it, and an import drops operations.
+    private static func dropAssignments(of writer: StoreWriter, _ call: RouteCall) throws -> Bool {
+        guard writer.hasChanged else { return false }
+        var dropped = false
+        for change in try writer.reader.changes(after: writer.revision - 1) where change.verb == .delete {
+            if try AuthorizationStore.dropAssignments(below: call.context.armID(change.id), in: writer) {
+                dropped = true
+            }
+        }
+        return dropped
     }
 
     private static func list(_ kind: Kind, _ call: RouteCall) async throws -> Answer {
@@ -204,23 +215,33 @@ enum KindRoutes {
             if !kind.parentName.isEmpty, !(try reader.exists(parent)) {
                 throw Refusal.notFound(Kinds.byName[kind.parentName]?.noun ?? "Resource")
             }
-            if call.option("isKeyVaultRefreshFailed")?.lowercased() == "true" {
-                // Nothing comes from a key vault yet, so nothing of it has failed.
-                return ListPage(rows: [], count: 0, next: nil)
-            }
             let rows = ListQuery(kind: kind.name, parent: parent)
+            let chosen = try chosen(kind, call, parent, reader)
             let show = { (resource: StoredResource) in
                 try ResourceOperations.show(kind, resource, viewing, reader: reader, context: context)
             }
-            if query.filter == nil, query.order == nil {
+            if query.filter == nil, query.order == nil, chosen == nil {
                 let found = try reader.page(rows, after: query.after, skipping: query.skip, limit: query.top + 1)
                 return ListPage(
                     rows: try found.prefix(query.top).map(show), count: try reader.count(rows),
                     next: found.count > query.top ? found[query.top - 1].name : nil)
             }
-            let all = try reader.list(rows).map { (name: $0.name, shown: try show($0)) }
+            let all = try reader.list(rows).filter { chosen?.contains($0.name.lowercased()) ?? true }
+                .map { (name: $0.name, shown: try show($0)) }
             return query.page(all)
         }
         return try query.answer(page, call)
+    }
+
+    /// The names that the query's options choose; nil where none of them does.
+    private static func chosen(
+        _ kind: Kind, _ call: RouteCall, _ parent: ResourceID, _ reader: StoreReader
+    ) throws -> Set<String>? {
+        var chosen: Set<String>?
+        for (option, selection) in kind.selections {
+            guard let value = call.option(option), let kept = try selection(value, parent, reader) else { continue }
+            chosen = chosen?.intersection(kept) ?? kept
+        }
+        return chosen
     }
 }

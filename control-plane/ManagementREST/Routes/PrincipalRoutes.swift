@@ -165,14 +165,25 @@ package enum ClientSecrets {
         try writer.setSecret(principal, field, try context.seal(principal, field, text))
     }
 
+    /// Whether the secret is the principal's. One that is not there, or has no secret, costs what one with a wrong secret
+    /// costs: its secret is held against a hash that nothing has (must-hold G5).
     package static func matches(
-        _ secret: String, of principal: ResourceID, _ reader: StoreReader, context: ResourceContext
+        _ secret: String, of principal: ResourceID?, _ reader: StoreReader, context: ResourceContext
     ) throws -> Bool {
-        guard let text = try context.secret(principal, field, reader) else { return false }
-        let parts = text.split(separator: ":").map(String.init)
+        let kept = try principal.flatMap { try context.secret($0, field, reader) }
+        let opened = try kept ?? decoy(context)
+        let parts = opened.split(separator: ":").map(String.init)
         guard parts.count == 2, let salt = Hexadecimal.decode(parts[0]), let hash = Hexadecimal.decode(parts[1]) else {
             return false
         }
-        return try SecretHash(salt: salt, hash: hash).matches(secret)
+        return try SecretHash(salt: salt, hash: hash).matches(secret) && kept != nil
+    }
+
+    /// A hash sealed and opened as a kept one is.
+    private static func decoy(_ context: ResourceContext) throws -> String {
+        let nobody = ResourceID(path: "/~/nobody")
+        let text = "\(String(repeating: "0", count: 32)):\(String(repeating: "0", count: 64))"
+        let sealed = try context.seal(nobody, field, text)
+        return try context.open(sealed, of: nobody, field)
     }
 }

@@ -103,6 +103,12 @@ enum RoleDefinitionRoutes {
             }
         }
         guard shape.problems.isEmpty else { throw Refusal.fields(shape.problems) }
+        // One that is there is changed by who may write it wherever it stands now; else a right at one scope would
+        // change what others hold at another.
+        for scope in directory.definitions[name]?.assignableScopes ?? []
+        where !directory.allows(call.caller, call.action, at: scope) {
+            throw call.management.forbidden(call.caller, call.action, scope)
+        }
         // Written at each scope where it may be assigned, by who holds there all that it allows.
         for scope in definition.assignableScopes {
             guard directory.allows(call.caller, call.action, at: scope),
@@ -111,19 +117,13 @@ enum RoleDefinitionRoutes {
                         && !widens(definition, directory, call, scope)
             else { throw call.management.forbidden(call.caller, call.action, scope) }
         }
-        let isTaken = directory.definitions.values.contains {
-            $0.name != name && $0.roleName.lowercased() == definition.roleName.lowercased()
-        }
-        if isTaken {
-            throw Refusal(
-                .roleDefinitionWithSameName, "A role definition with the name '\(definition.roleName)' exists.")
-        }
         definition.name = name
         let wanted = definition
         let written = try await call.write(
             resource: "\(call.scope)/providers/Microsoft.Authorization/roleDefinitions/\(name)"
         ) { writer in
             var definition = wanted
+            try refuseTakenName(definition, writer.reader)
             let former = try writer.reader.get(AuthorizationStore.definition(name)).map(RoleDefinition.init)
             let now = Timestamp.text(seconds: writer.now)
             definition.createdOn = former?.createdOn ?? now
@@ -135,6 +135,17 @@ enum RoleDefinitionRoutes {
         }
         try call.management.access.reload()
         return await call.finished(.json(show(written.value), status: 201), revision: written.revision)
+    }
+
+    private static func refuseTakenName(_ definition: RoleDefinition, _ reader: StoreReader) throws {
+        let custom = try reader.list(ListQuery(kind: AccessDirectory.definitionKind)).map(RoleDefinition.init)
+        let isTaken = (BuiltInRoles.all + custom).contains {
+            $0.name != definition.name && $0.roleName.lowercased() == definition.roleName.lowercased()
+        }
+        if isTaken {
+            throw Refusal(
+                .roleDefinitionWithSameName, "A role definition with the name '\(definition.roleName)' exists.")
+        }
     }
 
     /// A definition that lets its holders change access is Owner's to write.

@@ -46,6 +46,8 @@ enum ServiceRoutes {
 }
 
 enum OperationRoutes {
+    static let actions: Set<String> = ["Microsoft.ApiManagement/service/operationResults/read"]
+
     static let all: [Route] = [
         // Who may read the resource may read its operation: decided inside, for the path does not name the resource.
         Route(

@@ -41,20 +41,28 @@ enum ViewRoutes {
         return resource
     }
 
-    private static func subscriptions(_ call: RouteCall, noun: String) async throws -> Answer {
+    /// The resources of a kind that stand below another resource, in the order of names.
+    private static func list(
+        _ kind: Kind, below noun: String, _ call: RouteCall,
+        rows: @escaping @Sendable (_ parent: StoredResource, _ reader: StoreReader) throws -> [StoredResource]
+    ) async throws -> Answer {
         let parent = try await existing(call, noun: noun)
-        let query = try ListRequest(call.target, fields: Kind.subscription.filters)
+        let query = try ListRequest(call.target, fields: kind.filters)
         let context = call.context
-        let rows = try await call.store.read { reader in
-            try reader.referrers(of: parent.id).compactMap { try reader.get($0) }.filter { $0.kind == "subscriptions" }
-                .sorted { $0.name.lowercased() < $1.name.lowercased() }
-                .map { row in
-                    let shown = try ResourceOperations.show(
-                        .subscription, row, Viewing(answer: .list), reader: reader, context: context)
-                    return (name: row.name, shown: below(parent, "subscriptions", row.name, shown, context))
-                }
+        let shown = try await call.store.read { reader in
+            try rows(parent, reader).sorted { $0.name.lowercased() < $1.name.lowercased() }.map { row in
+                let shown = try ResourceOperations.show(
+                    kind, row, Viewing(answer: .list), reader: reader, context: context)
+                return (name: row.name, shown: below(parent, kind.name, row.name, shown, context))
+            }
         }
-        return try query.answer(query.page(rows), call)
+        return try query.answer(query.page(shown), call)
+    }
+
+    private static func subscriptions(_ call: RouteCall, noun: String) async throws -> Answer {
+        try await list(.subscription, below: noun, call) { parent, reader in
+            try reader.referrers(of: parent.id).compactMap { try reader.get($0) }.filter { $0.kind == "subscriptions" }
+        }
     }
 
     private static func userSubscription(_ call: RouteCall) async throws -> Answer {
@@ -72,35 +80,15 @@ enum ViewRoutes {
     }
 
     private static func products(_ call: RouteCall) async throws -> Answer {
-        let api = try await existing(call, noun: "Api")
-        let query = try ListRequest(call.target, fields: Kind.product.filters)
-        let context = call.context
-        let rows = try await call.store.read { reader in
+        try await list(.product, below: "Api", call) { api, reader in
             try reader.named(api.name, kind: "products/apis").compactMap { try reader.get($0.id.parent) }
-                .sorted { $0.name.lowercased() < $1.name.lowercased() }
-                .map { row in
-                    let shown = try ResourceOperations.show(
-                        .product, row, Viewing(answer: .list), reader: reader, context: context)
-                    return (name: row.name, shown: below(api, "products", row.name, shown, context))
-                }
         }
-        return try query.answer(query.page(rows), call)
     }
 
     private static func groups(_ call: RouteCall) async throws -> Answer {
-        let user = try await existing(call, noun: "User")
-        let query = try ListRequest(call.target, fields: Kind.group.filters)
-        let context = call.context
-        let rows = try await call.store.read { reader in
+        try await list(.group, below: "User", call) { user, reader in
             try Users.groups(of: user, reader).compactMap { try reader.get(ResourceID(path: "/groups/\($0)")) }
-                .sorted { $0.name.lowercased() < $1.name.lowercased() }
-                .map { row in
-                    let shown = try ResourceOperations.show(
-                        .group, row, Viewing(answer: .list), reader: reader, context: context)
-                    return (name: row.name, shown: below(user, "groups", row.name, shown, context))
-                }
         }
-        return try query.answer(query.page(rows), call)
     }
 
     /// Below a parent, id and type are the link's (fact 27).

@@ -59,10 +59,11 @@ extension Kind {
             ["name", "displayName", "description", "serviceUrl", "path"].map { FilterField($0) } + [
                 FilterField("isCurrent", .equalityAndDifference)
             ]
+        kind.selections["tags"] = Tags.selecting("apis/tags")
         kind.putIsLongRunning = true
         kind.deleteIsLongRunning = true
         kind.prepare = prepare
-        kind.remove = remove
+        kind.remove = { removal in try removal.deleteSubscriptions() }
         return kind
     }()
 
@@ -162,18 +163,6 @@ extension Kind {
         }
         // Absent protocols are filled with https by the table; a body that names them wins.
         if !draft.gave("protocols"), let protocols = imported["protocols"] { draft.properties["protocols"] = protocols }
-    }
-
-    private static func remove(_ removal: Removal) throws {
-        let reader = removal.reader
-        for subscription in try reader.referrers(of: removal.resource.id)
-        where subscription.segments.first?.lowercased() == "subscriptions" {
-            let shards = try SubscriptionKeys.shards(of: subscription, reader)
-            try removal.writer.delete(subscription) { _ in shards }
-        }
-        for kind in ["products/apis", "gateways/apis"] {
-            for link in try reader.named(removal.resource.name, kind: kind) { try removal.writer.delete(link.id) }
-        }
     }
 }
 

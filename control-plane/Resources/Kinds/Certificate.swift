@@ -16,6 +16,7 @@ extension Kind {
             ])
         kind.filters =
             ["name", "subject", "thumbprint"].map { FilterField($0) } + [FilterField("expirationDate", .comparisons)]
+        kind.selections["isKeyVaultRefreshFailed"] = KeyVaults.failedToRefresh
         kind.allowsPatch = false
         kind.prepare = prepareCertificate
         kind.remove = { removal in

@@ -51,18 +51,11 @@ extension Kind {
 
     /// An API that a gateway serves.
     package static let gatewayApi: Kind = {
-        var kind = Kind("gateways/apis", noun: "Api", id: IDRule(lengthMax: 256), properties: [])
+        var kind = Kind.link("gateways/apis", noun: "Api", id: IDRule(lengthMax: 256), shows: apiProperties)
         kind.filters = [FilterField("name")]
-        kind.allowsPatch = false
-        kind.deleteNeedsIfMatch = false
-        kind.prepare = { draft in
-            guard try draft.reader.exists(ResourceID(path: "/apis/\(draft.id.name)")) else {
-                throw Refusal.notFound("Api")
-            }
-        }
+        let show = kind.show
         kind.show = { shown in
-            guard let api = try shown.reader.get(ResourceID(path: "/apis/\(shown.resource.name)")) else { return }
-            shown.properties = Kind.apiProperties.shown(api.properties.members ?? JSONObject())
+            try show(&shown)
             shown.properties["authenticationSettings"] = .null
             shown.properties["subscriptionKeyParameterNames"] = .null
         }

@@ -30,27 +30,21 @@ extension Kind {
         }
         kind.remove = { removal in
             if Groups.isBuiltIn(removal.resource) { throw Groups.immutable(["GET", "HEAD"]) }
-            for link in try removal.reader.named(removal.resource.name, kind: "products/groups") {
-                try removal.writer.delete(link.id)
-            }
         }
         return kind
     }()
 
     /// A member of a group.
     package static let groupUser: Kind = {
-        var kind = Kind("groups/users", noun: "User", id: IDRule(lengthMax: 80), properties: [])
+        var kind = Kind.link("groups/users", noun: "User", id: IDRule(lengthMax: 80), shows: userProperties)
         kind.filters =
             ["name", "firstName", "lastName", "email", "note"].map { FilterField($0) } + [
                 FilterField("registrationDate", .comparisons)
             ]
-        kind.allowsPatch = false
-        kind.deleteNeedsIfMatch = false
+        let (prepare, show) = (kind.prepare, kind.show)
         kind.prepare = { draft in
             if Groups.isBuiltIn(try draft.reader.get(draft.id.parent)) { throw Groups.immutable(["GET", "HEAD"]) }
-            guard try draft.reader.exists(ResourceID(path: "/users/\(draft.id.name)")) else {
-                throw Refusal.notFound("User")
-            }
+            try prepare(&draft)
         }
         kind.remove = { removal in
             if Groups.isBuiltIn(try removal.reader.get(removal.resource.id.parent)) {
@@ -58,8 +52,7 @@ extension Kind {
             }
         }
         kind.show = { shown in
-            guard let user = try shown.reader.get(ResourceID(path: "/users/\(shown.resource.name)")) else { return }
-            shown.properties = Kind.userProperties.shown(user.properties.members ?? JSONObject())
+            try show(&shown)
             if case .put = shown.viewing.answer { shown.properties["groups"] = [] }
         }
         return kind
@@ -93,7 +86,9 @@ package enum Groups {
     /// A group inside an answer's `groups`.
     static func summary(_ name: String, _ shown: Shown) throws -> JSONValue? {
         let id = ResourceID(path: "/groups/\(name)")
-        guard let group = try shown.reader.get(id), let members = group.properties.members else { return nil }
+        guard let group = try shown.reader.get(id), let members = group.properties.members,
+            shown.viewing.maySee("groups", id)
+        else { return nil }
         return .object(
             JSONObject([
                 ("id", .string(shown.context.armID(group.id))), ("name", members["displayName"] ?? .null),

@@ -15,6 +15,7 @@ extension Kind {
     package static let namedValue: Kind = {
         var kind = Kind("namedValues", noun: "Property", id: IDRule(lengthMax: 256), properties: namedValueProperties)
         kind.filters = [FilterField("tags", .all), FilterField("displayName"), FilterField("name")]
+        kind.selections["isKeyVaultRefreshFailed"] = KeyVaults.failedToRefresh
         kind.putIsLongRunning = true
         kind.patchIsLongRunning = true
         kind.secretsAction = "listValue"
@@ -42,12 +43,13 @@ extension Kind {
         }
         let isSecret = draft.properties["secret"]?.boolean == true
         let wasSecret = draft.former?.properties["secret"]?.boolean == true
-        let kept =
-            wasSecret
-            ? try draft.context.secret(draft.id, "value", draft.reader) : draft.former?.properties["value"]?.text
         // One that stays secret keeps its value; one that is made plain is given it by who asks: to write a named value
         // is not to read it.
-        guard let value = draft.text("value") ?? (wasSecret && isSecret ? kept : nil) else {
+        let given = draft.text("value")
+        let kept =
+            given == nil && wasSecret && isSecret
+            ? try draft.context.secret(draft.id, "value", draft.reader) : nil
+        guard let value = given ?? kept else {
             return draft.refuse("properties.value", "'properties.value' is required.")
         }
         if value.unicodeScalars.allSatisfy(\.properties.isWhitespace) {
@@ -64,7 +66,7 @@ extension Kind {
             "namedValues.displayName", name.lowercased(),
             otherwise: FieldProblem("name", "Property with the same name already exist."))
         guard draft.problems.isEmpty else { return }
-        try Policies.checkUsers(of: draft, displayName: name, value: value)
+        try Policies.checkUsers(of: &draft, displayName: name, value: value)
     }
 }
 
@@ -77,4 +79,10 @@ package enum NamedValues {
         resource.properties["secret"]?.boolean == true
             ? try context.secret(resource.id, "value", reader) : resource.properties["value"]?.text
     }
+}
+
+/// Secrets that come from a key vault; none does yet.
+enum KeyVaults {
+    /// Of `isKeyVaultRefreshFailed=true`: nothing has come from a key vault, so nothing of it has failed.
+    static let failedToRefresh: Selection = { value, _, _ in value.lowercased() == "true" ? [] : nil }
 }

@@ -51,6 +51,7 @@ extension Kind {
         var kind = Kind(
             "apis/operations", noun: "Operation", id: IDRule(lengthMax: 80), properties: operationProperties)
         kind.filters = ["name", "displayName", "method", "description", "urlTemplate"].map { FilterField($0) }
+        kind.selections["tags"] = Tags.selecting("apis/operations/tags")
         kind.prepare = { draft in try Operations.check(&draft) }
         return kind
     }()

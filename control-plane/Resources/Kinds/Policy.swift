@@ -110,30 +110,40 @@ package enum Policies {
         }
     }
 
-    /// A named value's new text must leave the documents that name it as good as they are (must-hold G60).
-    static func checkUsers(of draft: Draft, displayName: String, value: String) throws {
+    /// A named value's new text must leave the documents that name it as good as they are, and a new name is theirs at
+    /// once: all of them are written in the same transaction (must-hold G60).
+    static func checkUsers(of draft: inout Draft, displayName: String, value: String) throws {
         guard let former = draft.former else { return }
         let formerName = former.properties["displayName"]?.text ?? ""
-        let formerValue = try NamedValues.value(of: former, draft.reader, draft.context)
+        // One that can't be opened any more is another one.
+        let formerValue = (try? NamedValues.value(of: former, draft.reader, draft.context)) ?? nil
         if formerName == displayName, formerValue == value { return }
-        if formerName != displayName, let user = try draft.reader.referrers(of: draft.id).first {
-            throw Refusal.fields([
-                FieldProblem(
-                    "properties.displayName", "The named value is used by '\(user.path)' under its present name.")
-            ])
+        let renaming =
+            formerName == displayName
+            ? nil : try NamedValueRenaming(of: former.id, from: formerName, to: displayName, draft.reader)
+        try checkUsers(
+            of: draft.id, draft.reader, draft.context,
+            target: renaming == nil ? "properties.value" : "properties.displayName", texts: renaming?.texts ?? [:]
+        ) { references in
+            let (formerValue, formerFragment) = (references.namedValue, references.fragment)
+            references.namedValue = { $0 == displayName ? value : formerValue($0) }
+            guard let fragments = renaming?.fragments, !fragments.isEmpty else { return }
+            references.fragment = { fragments[$0.lowercased()] ?? formerFragment($0) }
         }
-        try checkUsers(of: draft.id, draft.reader, draft.context, target: "properties.value") { references in
-            let former = references.namedValue
-            references.namedValue = { $0 == displayName ? value : former($0) }
+        if let renaming {
+            let context = draft.context
+            draft.afterwards.append { writer in try renaming.write(in: writer, context) }
         }
     }
 
     private static func checkUsers(
         of id: ResourceID, _ reader: StoreReader, _ context: ResourceContext, target: String,
-        changing change: (inout PolicyReferences) -> Void
+        texts: [ResourceID: String] = [:], changing change: (inout PolicyReferences) -> Void
     ) throws {
         for user in try documents(dependingOn: id, reader) {
-            guard let level = level(of: user.kind), let text = user.properties["value"]?.text else { continue }
+            guard let level = level(of: user.kind), let text = texts[user.id] ?? user.properties["value"]?.text else {
+                continue
+            }
             var references = try references(for: [text], reader, context)
             change(&references)
             let result = PolicyChecker.check(
@@ -198,7 +208,8 @@ package enum Policies {
             guard let id = try reader.holder(of: name.lowercased(), in: "namedValues.displayName"),
                 let row = try reader.get(id), row.properties["displayName"]?.text == name
             else { continue }
-            values[name] = try context.flatMap { try NamedValues.value(of: row, reader, $0) } ?? "x"
+            // A text that can't be opened is that named value's fault alone (must-hold G57).
+            values[name] = (try? context.flatMap { try NamedValues.value(of: row, reader, $0) }) ?? "x"
         }
         let names = { (kind: String) in Set(try reader.list(ListQuery(kind: kind)).map { $0.name.lowercased() }) }
         let backends = all.contains { $0.contains("backend-id") } ? try names("backends") : []
@@ -210,37 +221,5 @@ package enum Policies {
             fragment: { ResourceID.isNormalised($0) ? stored[$0.lowercased()] : nil },
             backendExists: { ResourceID.isNormalised($0) && backends.contains($0.lowercased()) },
             certificateExists: { ResourceID.isNormalised($0) && certificates.contains($0.lowercased()) })
-    }
-}
-
-/// `{{name}}` in a text.
-package enum NamedValueReferences {
-    package static func names(in text: String) -> [String] {
-        guard text.contains("{{") else { return [] }
-        var names: [String] = []
-        var rest = Substring(text)
-        while let open = rest.range(of: "{{") {
-            rest = rest[open.upperBound...]
-            guard let close = rest.range(of: "}}") else { break }
-            let name = rest[..<close.lowerBound]
-            if name.contains("{{") { continue }
-            names.append(name.trimmed)
-            rest = rest[close.upperBound...]
-        }
-        return names
-    }
-}
-
-extension Substring {
-    /// The first place of a short text.
-    fileprivate func range(of text: String) -> Range<Index>? {
-        firstRange(of: text)
-    }
-
-    fileprivate var trimmed: String {
-        var part = self
-        while part.first?.isWhitespace == true { part = part.dropFirst() }
-        while part.last?.isWhitespace == true { part = part.dropLast() }
-        return String(part)
     }
 }

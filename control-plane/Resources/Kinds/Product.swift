@@ -18,19 +18,13 @@ extension Kind {
         var kind = Kind("products", noun: "Product", id: IDRule(lengthMax: 256), properties: productProperties)
         kind.filters =
             ["name", "displayName", "description", "terms"].map { FilterField($0) } + [FilterField("state", .equality)]
+        kind.selections["tags"] = Tags.selecting("products/tags")
         kind.prepare = prepareProduct
         kind.remove = { removal in
-            let subscriptions = try removal.reader.referrers(of: removal.resource.id)
-                .filter { $0.segments.first?.lowercased() == "subscriptions" }
-            guard subscriptions.isEmpty || removal.asks("deleteSubscriptions") else {
-                throw Refusal.state(
-                    "Product cannot be deleted since it has existing subscriptions. Delete subscriptions before deleting the product or pass in deleteSubscriptions=true as query param"
-                )
-            }
-            for subscription in subscriptions {
-                let shards = try SubscriptionKeys.shards(of: subscription, removal.reader)
-                try removal.writer.delete(subscription) { _ in shards }
-            }
+            try removal.refuseWhileSubscribed(
+                "Product cannot be deleted since it has existing subscriptions. Delete subscriptions before deleting the product or pass in deleteSubscriptions=true as query param"
+            )
+            try removal.deleteSubscriptions()
         }
         kind.show = { shown in
             // Fact 38: the answers of PUT and PATCH have groups.
@@ -81,13 +75,11 @@ extension Kind {
 
     /// An API in a product.
     package static let productApi: Kind = {
-        var kind = Kind("products/apis", noun: "Api", id: IDRule(lengthMax: 256), properties: [])
+        var kind = Kind.link("products/apis", noun: "Api", id: IDRule(lengthMax: 256), shows: apiProperties)
         kind.filters = ["name", "displayName", "description", "serviceUrl", "path"].map { FilterField($0) }
-        kind.allowsPatch = false
-        kind.deleteNeedsIfMatch = false
+        let (prepare, show) = (kind.prepare, kind.show)
         kind.prepare = { draft in
-            let api = ResourceID(path: "/apis/\(draft.id.name)")
-            guard try draft.reader.exists(api) else { throw Refusal.notFound("Api") }
+            try prepare(&draft)
             let product = try draft.reader.get(draft.id.parent)
             if product?.properties["subscriptionRequired"]?.boolean == false,
                 let other = try OpenProducts.holder(of: draft.id.name, besides: draft.id.parent, draft.reader)
@@ -101,8 +93,7 @@ extension Kind {
             }
         }
         kind.show = { shown in
-            guard let api = try shown.reader.get(ResourceID(path: "/apis/\(shown.resource.name)")) else { return }
-            shown.properties = Kind.apiProperties.shown(api.properties.members ?? JSONObject())
+            try show(&shown)
             // Facts 25, 27: below a product an API shows less.
             shown.properties["authenticationSettings"] = .null
             shown.properties["subscriptionKeyParameterNames"] = .null
@@ -112,22 +103,11 @@ extension Kind {
 
     /// A group that sees a product.
     package static let productGroup: Kind = {
-        var kind = Kind("products/groups", noun: "Group", id: IDRule(lengthMax: 256), properties: [])
+        var kind = Kind.link("products/groups", noun: "Group", id: IDRule(lengthMax: 256), shows: groupProperties)
         kind.filters = [
             FilterField("name", .comparisons), FilterField("displayName", .equalityAndDifference),
             FilterField("description", .equalityAndDifference),
         ]
-        kind.allowsPatch = false
-        kind.deleteNeedsIfMatch = false
-        kind.prepare = { draft in
-            guard try draft.reader.exists(ResourceID(path: "/groups/\(draft.id.name)")) else {
-                throw Refusal.notFound("Group")
-            }
-        }
-        kind.show = { shown in
-            guard let group = try shown.reader.get(ResourceID(path: "/groups/\(shown.resource.name)")) else { return }
-            shown.properties = Kind.groupProperties.shown(group.properties.members ?? JSONObject())
-        }
         return kind
     }()
 }

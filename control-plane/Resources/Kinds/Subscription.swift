@@ -52,7 +52,7 @@ extension Kind {
     /// Fact 41: the answer of PUT has the owner whole.
     private static func showOwner(_ shown: inout Shown) throws {
         guard let path = shown.resource.properties["ownerId"]?.text,
-            let user = try shown.reader.get(ResourceID(path: path))
+            let user = try shown.reader.get(ResourceID(path: path)), shown.viewing.maySee("users", user.id)
         else { return }
         var owner = Kind.userProperties.shown(user.properties.members ?? JSONObject())
         owner["id"] = .string(shown.context.armID(user.id))
@@ -146,8 +146,10 @@ extension Kind {
                 draft.refuse("properties.\(field)", "'properties.\(field)' can't be taken away; regenerate it instead.")
                 continue
             }
-            let kept = draft.isNew ? nil : try draft.context.secret(draft.id, field, draft.reader)
-            let key = draft.secrets[field]?.text ?? kept ?? SubscriptionKeys.generate()
+            let given = draft.secrets[field]?.text
+            let kept =
+                given != nil || draft.isNew ? nil : try draft.context.secret(draft.id, field, draft.reader)
+            let key = given ?? kept ?? SubscriptionKeys.generate()
             keys[field] = key
             draft.secrets[field] = .string(key)
         }
@@ -161,8 +163,8 @@ extension Kind {
                 otherwise: FieldProblem(
                     "properties.\(field)", "'properties.\(field)' can't be used; choose another value."))
         }
-        let now = Set(draft.heldValues.filter { $0.scope == SubscriptionKeys.scope }.map { String($0.value.prefix(2)) })
-        let before = try SubscriptionKeys.shards(of: draft.id, draft.reader).split(separator: ",").map(String.init)
+        let now = Set(draft.heldValues.filter { $0.scope == SubscriptionKeys.scope }.map(\.value))
+        let before = try SubscriptionKeys.hashes(of: draft.id, draft.reader).split(separator: ",").map(String.init)
         draft.detail = now.union(before).sorted().joined(separator: ",")
     }
 }
@@ -180,12 +182,31 @@ extension SubscriptionKeys {
         }
         let key = generate()
         let kept = fields.first { $0 != field } ?? ""
-        let before = try shards(of: id, writer.reader).split(separator: ",").map(String.init)
+        let before = try self.hashes(of: id, writer.reader).split(separator: ",").map(String.init)
         var hashes = [hash(key, context)]
         if let other = try context.secret(id, kept, writer.reader) { hashes.append(hash(other, context)) }
         try writer.setSecret(former.id, field, try context.seal(former.id, field, key))
         try writer.setHeldValues(former.id, hashes.map { (scope, $0) })
-        let detail = Set(hashes.map { String($0.prefix(2)) } + before).sorted().joined(separator: ",")
+        let detail = Set(hashes + before).sorted().joined(separator: ",")
         try writer.put(former.id, kind: former.kind, properties: former.properties, touching: true, detail: detail)
+    }
+}
+
+extension Removal {
+    /// The subscriptions to the resource, or of it where it is a user.
+    private func subscriptions() throws -> [ResourceID] {
+        try reader.referrers(of: resource.id).filter { $0.segments.first?.lowercased() == "subscriptions" }
+    }
+
+    /// Refuses where there are subscriptions and the request does not ask to delete them.
+    func refuseWhileSubscribed(_ message: String) throws {
+        guard try subscriptions().isEmpty || asks("deleteSubscriptions") else { throw Refusal.state(message) }
+    }
+
+    func deleteSubscriptions() throws {
+        for subscription in try subscriptions() {
+            let hashes = try SubscriptionKeys.hashes(of: subscription, reader)
+            try writer.delete(subscription) { _ in hashes }
+        }
     }
 }

@@ -67,8 +67,8 @@ extension Kind {
                     guard let resource = try writer.reader.get(subscription), resource.kind == "subscriptions" else {
                         continue
                     }
-                    let shards = try SubscriptionKeys.shards(of: subscription, writer.reader)
-                    try writer.addChange(resource.id, kind: resource.kind, verb: .put, detail: shards)
+                    let hashes = try SubscriptionKeys.hashes(of: subscription, writer.reader)
+                    try writer.addChange(resource.id, kind: resource.kind, verb: .put, detail: hashes)
                 }
             }
         }
@@ -79,20 +79,10 @@ extension Kind {
             throw Refusal.notAllowed(
                 "The administrator's account can't be deleted.", allowed: ["GET", "HEAD", "PUT", "PATCH"])
         }
-        let subscriptions = try removal.reader.referrers(of: removal.resource.id)
-            .filter { $0.segments.first?.lowercased() == "subscriptions" }
-        guard subscriptions.isEmpty || removal.asks("deleteSubscriptions") else {
-            throw Refusal.state(
-                "User cannot be deleted since it has existing subscriptions. Delete subscriptions before deleting the user or pass in deleteSubscriptions=true as query param"
-            )
-        }
-        for subscription in subscriptions {
-            let shards = try SubscriptionKeys.shards(of: subscription, removal.reader)
-            try removal.writer.delete(subscription) { _ in shards }
-        }
-        for link in try removal.reader.named(removal.resource.name, kind: "groups/users") {
-            try removal.writer.delete(link.id)
-        }
+        try removal.refuseWhileSubscribed(
+            "User cannot be deleted since it has existing subscriptions. Delete subscriptions before deleting the user or pass in deleteSubscriptions=true as query param"
+        )
+        try removal.deleteSubscriptions()
     }
 }
 

@@ -23,7 +23,9 @@ struct TrustedProxies: Sendable {
             let literal = sides[0].filter { $0 != " " }
             guard let address = NetworkAddress(literal: literal, port: 0)?.peer else { return nil }
             let all = address.bytes.count * 8
-            guard sides.count == 1 || Int(sides[1]) != nil else { return nil }
+            guard sides.count == 1 || sides[1].utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else {
+                return nil
+            }
             let bits = sides.count > 1 ? Int(sides[1]) ?? -1 : all
             guard bits >= 0, bits <= all else { return nil }
             ranges.append(Range(bytes: address.bytes, bits: bits))

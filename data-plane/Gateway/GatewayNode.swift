@@ -140,7 +140,7 @@ private final class SignalSource: Sendable {
 
     func start(_ received: @escaping @Sendable (Int) -> Void) {
         // Runs on a queue of Dispatch, so it must not take an actor's isolation with it.
-        let handler: @Sendable () -> Void = { [weak self] in received(max(1, self?.count ?? 1)) }
+        let handler: @Sendable () -> Void = { [weak self] in received(self?.count ?? 0) }
         source.withLock { source in
             source.setEventHandler(handler: handler)
             source.resume()
@@ -154,6 +154,7 @@ private final class SignalSource: Sendable {
 actor StopSignals {
     private var sources: [SignalSource] = []
     private var pending = 0
+    private var hasBegun = false
     private var waiter: CheckedContinuation<Bool, Never>?
     private var isOver = false
 
@@ -187,8 +188,10 @@ actor StopSignals {
     }
 
     private func received(_ count: Int) {
-        pending += count
-        guard let waiting = waiter else { return }
+        // The first event is a signal, whatever it says; a later one that stands for none is none.
+        pending += hasBegun ? count : max(1, count)
+        hasBegun = true
+        guard pending > 0, let waiting = waiter else { return }
         waiter = nil
         pending -= 1
         waiting.resume(returning: true)

@@ -240,7 +240,7 @@ def test_H50_a_stop_drains_and_keeps_what_was_counted(cluster):
         for call in calls:
             call.join()
             assert call.answer.startswith(b"HTTP/1.1 200 ") and b"\r\nConnection: close\r\n" in call.answer and call.answer.endswith(b"}"), call.answer
-        assert node.process.wait(30) == 0
+        assert node.process.wait(30) == 0, node.errors.decode()
         assert time.monotonic() - began < 25
         assert until(lambda: counted(cluster, api) == 21, 15, 0.1) is not None, counted(cluster, api)
 

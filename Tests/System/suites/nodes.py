@@ -240,7 +240,8 @@ def test_H50_a_stop_drains_and_keeps_what_was_counted(cluster):
         for call in calls:
             call.join()
             assert call.answer.startswith(b"HTTP/1.1 200 ") and b"\r\nConnection: close\r\n" in call.answer and call.answer.endswith(b"}"), call.answer
-        assert node.process.wait(30) == 0, node.errors.decode()
+        status = node.process.wait(30)
+        assert status == 0, f"status {status}: {node.errors.decode()[-300:]}"
         assert time.monotonic() - began < 25
         assert until(lambda: counted(cluster, api) == 21, 15, 0.1) is not None, counted(cluster, api)
 
@@ -255,7 +256,8 @@ def test_H50_a_second_signal_cuts_at_once(cluster):
         node.process.send_signal(signal.SIGTERM)
         assert until(lambda: not node.ready(), 10) is not None
         node.process.send_signal(signal.SIGTERM)
-        assert node.process.wait(15) == 1
+        status = node.process.wait(15)
+        assert status == 1, f"status {status}: {node.errors.decode()[-300:]}"
         for call in calls:
             call.join()
             assert not call.answer.endswith(b"}"), call.answer

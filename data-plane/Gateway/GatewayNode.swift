@@ -15,15 +15,18 @@ final class GatewayNode: Sendable {
     private let link: NodeLink
     private let status: NodeStatus
     private let accessLog: AccessLog?
+    private let signals: StopSignals
 
     private init(
-        engine: EngineServer, statusEngine: EngineServer, link: NodeLink, status: NodeStatus, accessLog: AccessLog?
+        engine: EngineServer, statusEngine: EngineServer, link: NodeLink, status: NodeStatus, accessLog: AccessLog?,
+        signals: StopSignals
     ) {
         self.engine = engine
         self.statusEngine = statusEngine
         self.link = link
         self.status = status
         self.accessLog = accessLog
+        self.signals = signals
     }
 
     /// The listeners open when what lies on the node's disk serves: a caller meets a node that is coming back only when
@@ -48,6 +51,9 @@ final class GatewayNode: Sendable {
         let proxies = settings.trustedProxies
         let isBalancer: (@Sendable (PeerAddress) -> Bool)?
         if settings.speaksProxyProtocol { isBalancer = { proxies.contains($0) } } else { isBalancer = nil }
+        // Before anybody can see that the node is ready: a stop that comes then is one (must-hold H50).
+        let signals = StopSignals()
+        await signals.watch()
         let engine: EngineServer
         let statusEngine: EngineServer
         do throws(EngineFailure) {
@@ -73,7 +79,8 @@ final class GatewayNode: Sendable {
             "serving on \(engine.addresses.map(\.description).joined(separator: ", ")); "
                 + SettingsFile.description(of: limits))
         let node = GatewayNode(
-            engine: engine, statusEngine: statusEngine, link: link, status: status, accessLog: log)
+            engine: engine, statusEngine: statusEngine, link: link, status: status, accessLog: log,
+            signals: signals)
         link.serves(engine)
         return node
     }
@@ -98,8 +105,7 @@ final class GatewayNode: Sendable {
     /// Returns after a stop: the first SIGTERM or SIGINT drains, a second one cuts.
     /// - Throws: `ExitReason` where running calls were cut by it, or the node was revoked.
     func serveUntilStopped() async throws(ExitReason) {
-        let signals = StopSignals()
-        await signals.watch()
+        let signals = signals
         await signals.next()
         status.stops()
         await link.stopping()

@@ -269,6 +269,18 @@ def test_H50_a_second_signal_cuts_at_once(cluster):
         calls[0].join()
 
 
+def test_H50_a_node_ends_as_it_says(cluster):
+    """As soon as it is ready, again and again: no stop is lost, and nothing breaks on the way out."""
+    node = ExtraNode(cluster)
+    try:
+        for turn in range(15):
+            node.errors = b""
+            status = node.start().stop()
+            assert status == 0, f"turn {turn}, status {status}: {node.errors.decode()[-2000:]}"
+    finally:
+        node.__exit__()
+
+
 def test_H50_a_controller_is_not_ended_by_a_terminal(cluster):
     pid = cluster.pid("controller")
     for number in (signal.SIGHUP, signal.SIGPIPE):

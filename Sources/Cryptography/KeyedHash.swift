@@ -61,6 +61,27 @@ package struct KeyedHashValue: Hashable, Sendable, CustomStringConvertible {
         self.init(words: (word(0), word(1), word(2), word(3)))
     }
 
+    /// Reads 64 lower-case hexadecimal digits; nil for anything else.
+    package init?(lowerCaseHexadecimal digits: ArraySlice<UInt8>) {
+        guard digits.count == 64 else { return nil }
+        var words: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        for (index, digit) in digits.enumerated() {
+            let value: UInt64
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): value = UInt64(digit - UInt8(ascii: "0"))
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): value = UInt64(digit - UInt8(ascii: "a") + 10)
+            default: return nil
+            }
+            switch index / 16 {
+            case 0: words.0 = words.0 << 4 | value
+            case 1: words.1 = words.1 << 4 | value
+            case 2: words.2 = words.2 << 4 | value
+            default: words.3 = words.3 << 4 | value
+            }
+        }
+        self.init(words: words)
+    }
+
     /// The first 8 bytes as a number: in the order of the hashes.
     package var prefix: UInt64 { first }
 

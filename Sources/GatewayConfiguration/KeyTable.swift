@@ -10,6 +10,13 @@ package final class KeyLeaf: Sendable {
     package let hashes: [KeyedHashValue]
     package let keys: [SubscriptionKey]
 
+    /// `hashes` in their order, with what each opens.
+    init(prefix: String, hashes: [KeyedHashValue], keys: [SubscriptionKey]) {
+        self.prefix = prefix
+        self.hashes = hashes
+        self.keys = keys
+    }
+
     /// nil where a hash is none.
     package init?(prefix: String, _ entries: [String: SubscriptionKey]) {
         var hashes: [KeyedHashValue] = []

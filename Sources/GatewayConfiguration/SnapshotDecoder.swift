@@ -122,7 +122,8 @@ struct SnapshotReading {
         next.products = try directory(TreeName.products, root, former.products)
         if let reference = root.trees[TreeName.subscriptions] {
             next.keys = try image(
-                reference, prefix: "", tree: TreeName.subscriptions, known: former.keys, of: SubscriptionKey.self
+                reference, prefix: "", tree: TreeName.subscriptions, known: former.keys, of: SubscriptionKey.self,
+                quick: { KeyLeafReader.read($0, of: $1, prefix: $2) }
             ) { prefix, entries throws(SnapshotRefusal) in
                 guard let leaf = KeyLeaf(prefix: prefix, entries) else {
                     throw .unknown(blob: TreeName.subscriptions + prefix, path: "entries")
@@ -188,12 +189,14 @@ struct SnapshotReading {
     /// A tree; nil where something of it is not here.
     private mutating func image<Value: TreeValue, Leaf: Sendable>(
         _ reference: TreeReference, prefix: String, tree: String, known: TreeImage<Leaf>?, of type: Value.Type,
+        quick: (([UInt8], TreeReference, String) -> Leaf?)? = nil,
         leaf: (String, [String: Value]) throws(SnapshotRefusal) -> Leaf
     ) throws(SnapshotRefusal) -> TreeImage<Leaf>? {
         if let known, known.reference == reference { return known }
         let place = BlobReference(sha256: reference.sha256, size: reference.size)
         guard let bytes = try found(tree + prefix, place) else { return nil }
         blobsRead += 1
+        if let leaf = quick?(bytes, reference, prefix) { return TreeImage(reference, leaf: leaf, blobs: []) }
         switch try TreeNode<Value>.read(bytes, of: reference, prefix: prefix, tree: tree) {
         case .leaf(let entries):
             return TreeImage(
@@ -202,7 +205,8 @@ struct SnapshotReading {
             var children: [String: TreeImage<Leaf>] = [:]
             for (digit, child) in references {
                 children[digit] = try image(
-                    child, prefix: prefix + digit, tree: tree, known: known?.children[digit], of: type, leaf: leaf)
+                    child, prefix: prefix + digit, tree: tree, known: known?.children[digit], of: type,
+                    quick: quick, leaf: leaf)
             }
             return children.count == references.count ? TreeImage(reference, children: children) : nil
         }

@@ -47,9 +47,15 @@ struct KeyLeafReader {
     private mutating func key() -> SubscriptionKey? {
         guard take(#"{"displayName":"#), let displayName = text(), take(#","isOpen":"#) else { return nil }
         let isOpen = take("true")
-        guard isOpen || take("false"), take(#","scope":{"#), let scope = scope(), take(#"},"subscription":"#),
-            let subscription = text()
-        else { return nil }
+        guard isOpen || take("false"), take(#","scope":{"#), let scope = scope(), take("}") else {
+            return nil
+        }
+        var start: Int64?
+        if take(#","start":"#) {
+            start = number()
+            guard start != nil else { return nil }
+        }
+        guard take(#","subscription":"#), let subscription = text() else { return nil }
         var user: String?
         if take(#","user":"#) {
             user = text()
@@ -57,7 +63,21 @@ struct KeyLeafReader {
         }
         guard take("}") else { return nil }
         return SubscriptionKey(
-            subscription: subscription, displayName: displayName, scope: scope, user: user, isOpen: isOpen)
+            subscription: subscription, displayName: displayName, scope: scope, user: user, isOpen: isOpen, start: start
+        )
+    }
+
+    /// A whole number without sign, of at most 18 digits.
+    private mutating func number() -> Int64? {
+        let begin = position
+        var value: Int64 = 0
+        while position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) {
+            guard position - begin < 18 else { return nil }
+            value = value * 10 + Int64(bytes[position] - UInt8(ascii: "0"))
+            position += 1
+        }
+        let digits = position - begin
+        return digits == 0 || (digits > 1 && bytes[begin] == UInt8(ascii: "0")) ? nil : value
     }
 
     private mutating func scope() -> SubscriptionKey.Scope? {

@@ -169,13 +169,18 @@ package struct SubscriptionKey: Codable, Hashable, Sendable {
     package var user: String?
     /// Whether it opens anything: state active and owner not blocked.
     package var isOpen: Bool
+    /// When it was made, Unix milliseconds: periods of its quotas begin there. nil in snapshots of earlier builds.
+    package var start: Int64?
 
-    package init(subscription: String, displayName: String, scope: Scope, user: String?, isOpen: Bool) {
+    package init(
+        subscription: String, displayName: String, scope: Scope, user: String?, isOpen: Bool, start: Int64? = nil
+    ) {
         self.subscription = subscription
         self.displayName = displayName
         self.scope = scope
         self.user = user
         self.isOpen = isOpen
+        self.start = start
     }
 }
 

@@ -8,7 +8,8 @@ import Testing
 @Suite struct KeyLeafReaderTests {
     private static func key(_ name: String, _ scope: SubscriptionKey.Scope, user: String? = nil) -> SubscriptionKey {
         SubscriptionKey(
-            subscription: name, displayName: "The key of \(name)", scope: scope, user: user, isOpen: user == nil)
+            subscription: name, displayName: "The key of \(name)", scope: scope, user: user, isOpen: user == nil,
+            start: user == nil ? nil : 1_764_000_000)
     }
 
     private static func leaf(_ entries: [String: SubscriptionKey]) throws -> (bytes: [UInt8], reference: TreeReference)
@@ -48,7 +49,9 @@ import Testing
             ("{", " {"), ("}}", "}} "), (#""isOpen":"#, #""more":1,"isOpen":"#), ("true", "null"), ("ab0", "AB0"),
             ("ab0", "zz0"), ("ab000", "ab00"), (#""_0":"a""#, #""_0":"a","_1":"b""#), ("api", "apis"),
             (#""user":"u""#, #""user":null"#), (#""s""#, #""\u0073""#), (#""s""#, "\"\n\""),
-            (#","user":"u""#, ",\"user\":\"u"),
+            (#","user":"u""#, ",\"user\":\"u"), ("1764000000", "01764000000"), ("1764000000", "-1"),
+            ("1764000000", "1.5"),
+            ("1764000000", "9999999999999999999"), ("1764000000", ""),
             ("cd0", "ab0"), ("cd0", "aa0"),
         ] {
             #expect(text.contains(old))

@@ -223,7 +223,7 @@ struct SystemLikeGenerator {
 
     private func state() -> PolicyState { PolicyState(countersMax: 1_000) { [clock] in clock.now } }
 
-    private func call(_ policy: EffectivePolicy, start: Int64 = 1_000_000, bytes: UInt64 = 0) -> PolicyExchange {
+    private func call(_ policy: EffectivePolicy, start: Int64 = 1_000_000_000, bytes: UInt64 = 0) -> PolicyExchange {
         var exchange = Calls.exchange()
         exchange.subscriptionStart = start
         if policy.runInbound(&exchange) == .forward {
@@ -289,6 +289,14 @@ struct SystemLikeGenerator {
         _ = call(policy, start: .min)
         clock.now = .min
         _ = call(policy, start: .max)
+    }
+
+    @Test func G36_another_subscription_of_the_name_starts_at_nothing() throws {
+        let policy = try policy("<quota calls=\"1\" renewal-period=\"604800\" />", state: state())
+        #expect(call(policy).response?.status == 200)
+        #expect(call(policy).response?.status == 403)
+        #expect(call(policy, start: 1_000_000_001).response?.status == 200, "made anew a millisecond later")
+        #expect(call(policy, start: 1_000_000_001).response?.status == 403)
     }
 
     @Test func I43_a_new_limit_applies_to_the_old_count() throws {

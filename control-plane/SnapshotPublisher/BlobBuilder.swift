@@ -183,7 +183,8 @@ package struct BlobBuilder {
             }
             keys[hash] = SubscriptionKey(
                 subscription: row.name, displayName: row.properties["displayName"]?.text ?? row.name,
-                scope: Self.scope(row.properties["scope"]?.text ?? ""), user: user, isOpen: isOpen)
+                scope: Self.scope(row.properties["scope"]?.text ?? ""), user: user, isOpen: isOpen,
+                start: Int64(exactly: (row.created * 1_000).rounded(.down)))
         }
         return keys
     }

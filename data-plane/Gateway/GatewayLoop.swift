@@ -190,6 +190,7 @@ struct GatewayLoop: GatewayApplication {
                 let key = plan.keys.leaves[place.leaf].keys[place.entry]
                 call.exchange.subscription = key.subscription
                 call.exchange.user = key.user ?? ""
+                call.exchange.subscriptionStart = key.start ?? 0
             }
             count(&call, user: call.exchange.user)
             guard let policy = policy(plan, api: route.api, operation: operation, product: admitted.product) else {

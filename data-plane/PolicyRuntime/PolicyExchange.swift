@@ -92,7 +92,7 @@ package struct PolicyExchange: Sendable {
     /// What limits of `api` and `operation` by display name look at; empty where it is not known.
     package var apiDisplayName: String
     package var operationDisplayName: String
-    /// When the subscription began, Unix seconds: the periods of quota start there. 0 where it is not known.
+    /// When the subscription began, Unix milliseconds: the periods of quota start there. 0 where it is not known.
     package var subscriptionStart: Int64
     /// Whether set-header wrote Host, which then goes to the backend in place of the backend's own name.
     package var writesHost: Bool

@@ -122,7 +122,7 @@ package final class PolicyState: Sendable {
         case refused(isBandwidth: Bool, seconds: Int64?)
     }
 
-    /// Counts a call under all quotas, or under none when one is used up. Periods begin at `start`, Unix seconds.
+    /// Counts a call under all quotas, or under none when one is used up. Periods begin at `start`, Unix milliseconds.
     func take(_ demands: [QuotaDemand], subscription: String, start: Int64) -> QuotaVerdict {
         let now = wallClock()
         return shard(of: subscription).quotas.withLock { table in

@@ -3,6 +3,7 @@
 struct QuotaCount: Sendable {
     var calls: Int64 = 0
     var bytes: UInt64 = 0
+    /// Unix milliseconds: fine enough to tell a subscription from the next one of its name.
     private var start: Int64 = 0
     /// Seconds; 0: for ever.
     private var length: Int64 = 0
@@ -20,7 +21,7 @@ struct QuotaCount: Sendable {
         start = record.start
         length = max(0, record.length)
         number = record.number
-        ends = length > 0 ? Self.end(of: number, start: start, length: length) : nil
+        ends = length > 0 ? Self.end(of: number, start: start / 1_000, length: length) : nil
     }
 
     func record(_ key: LimitKey) -> QuotaRecord {
@@ -39,16 +40,18 @@ struct QuotaCount: Sendable {
     func isOver(now: Int64) -> Bool { ends.map { $0 <= now } ?? false }
 
     /// Moves to the period that `now` lies in; a new one begins at nothing. A clock that was set back begins no period
-    /// twice: the count of the later one stays (must-hold I40). Another length keeps what was used.
+    /// twice: the count of the later one stays (must-hold I40). Another length keeps what was used; another start is
+    /// another subscription under the old name, which has used nothing (must-hold G36).
     mutating func enter(start: Int64, length: Int64, now: Int64) {
         let isOther = start != self.start || length != self.length
+        if start != self.start { self = QuotaCount() }
         self.start = start
         self.length = length
         guard length > 0 else {
             ends = nil
             return
         }
-        let since = now.subtractingReportingOverflow(start).partialValue
+        let since = now.subtractingReportingOverflow(start / 1_000).partialValue
         let current = since >= 0 ? since / length : -1 - (-1 - since) / length
         guard isOther || current > number else { return }
         if !isOther {
@@ -56,7 +59,7 @@ struct QuotaCount: Sendable {
             bytes = 0
         }
         number = current
-        ends = Self.end(of: current, start: start, length: length)
+        ends = Self.end(of: current, start: start / 1_000, length: length)
     }
 
     /// Until the period ends: from 1 to its length; nil: for ever.

@@ -25,9 +25,11 @@ def test_G36_what_is_made_anew_under_an_old_id_has_nothing_of_the_old(cluster):
     api, sid, product, value = cluster.shop(name("anew"), backend), name("anew"), name("anew"), name("anew")
     cluster.made(f"/products/{product}", {"displayName": product, "state": "published"})
     cluster.made(f"/products/{product}/apis/{api}")
+    cluster.made(f"/products/{product}/policies/policy", policy(inbound='<quota calls="1" renewal-period="604800" />'))
     target = f"/{api}/things/1"
     first = cluster.subscribe(sid, f"/products/{product}")
     everywhere(cluster, target, first, 200)
+    everywhere(cluster, target, first, 403)  # used up at both
     assert cluster.delete(f"/subscriptions/{sid}", headers=WAIT).status == 200
     everywhere(cluster, target, first, 401)
     second = cluster.subscribe(sid, f"/products/{product}")

@@ -13,9 +13,9 @@ package struct SnapshotDecoder: Sendable {
     /// Trees whose entries refer to blobs.
     struct Directory<Value: Codable & Sendable>: Sendable {
         var tree: TreeImage<[String: BlobReference]>?
-        /// By the hash of its blob.
-        var values: [String: Value] = [:]
-        /// In the order of their names.
+        /// Names of entries in their order.
+        var names: [String] = []
+        /// What the blobs of the entries hold, in the same order.
         var sorted: [Value] = []
     }
 
@@ -118,8 +118,6 @@ struct SnapshotReading {
         if let reference = root.blobs[BlobName.secrets], let sealed = try found(BlobName.secrets, reference) {
             next.secrets = try SnapshotSecrets.opened(sealed, with: dataKey)
         }
-        next.apis = try directory(TreeName.apis, root, former.apis)
-        next.products = try directory(TreeName.products, root, former.products)
         if let reference = root.trees[TreeName.subscriptions] {
             next.keys = try image(
                 reference, prefix: "", tree: TreeName.subscriptions, known: former.keys, of: SubscriptionKey.self,
@@ -133,6 +131,9 @@ struct SnapshotReading {
             let isSame = next.keys === former.keys
             next.keyTable = isSame ? former.keyTable : KeyTable(leaves: next.keys?.leaves ?? [])
         }
+        next.products = try directory(TreeName.products, root, former.products) { _ in nil }
+        // Last, for where something lacks they are not read, and they are the most to read.
+        next.apis = try directory(TreeName.apis, root, former.apis, quick: ApiConfiguration.read)
         return next
     }
 
@@ -160,7 +161,8 @@ struct SnapshotReading {
     }
 
     private mutating func directory<Value: Codable & Sendable>(
-        _ name: String, _ root: SnapshotRoot, _ known: SnapshotDecoder.Directory<Value>
+        _ name: String, _ root: SnapshotRoot, _ known: SnapshotDecoder.Directory<Value>,
+        quick: ([UInt8]) -> Value?
     ) throws(SnapshotRefusal) -> SnapshotDecoder.Directory<Value> {
         guard let reference = root.trees[name] else { return SnapshotDecoder.Directory() }
         let tree = try image(
@@ -168,21 +170,34 @@ struct SnapshotReading {
         ) { _, entries throws(SnapshotRefusal) in entries }
         guard let tree else { return SnapshotDecoder.Directory() }
         if tree === known.tree { return known }
+        var (gone, put) = TreeImage.changes(from: known.tree, to: tree)
+        for (entry, blob) in put where gone[entry] == blob { (gone[entry], put[entry]) = (nil, nil) }
         var next = SnapshotDecoder.Directory<Value>(tree: tree)
-        next.values.reserveCapacity(reference.count)
+        next.names.reserveCapacity(reference.count)
         next.sorted.reserveCapacity(reference.count)
-        for (entry, blob) in tree.leaves.flatMap({ Array($0) }).sorted(by: { $0.key < $1.key }) {
-            if let value = known.values[blob.sha256] {
-                next.values[blob.sha256] = value
-                next.sorted.append(value)
-                continue
+        var place = 0
+        // Both are in the order of names; most stays as it was.
+        func keep(before name: String?) {
+            while place < known.names.count, name.map({ known.names[place] < $0 }) ?? true {
+                if gone[known.names[place]] == nil {
+                    next.names.append(known.names[place])
+                    next.sorted.append(known.sorted[place])
+                }
+                place += 1
             }
-            guard let bytes = try found(name + entry, blob), lacking.isEmpty else { continue }
-            let value = try BlobCoding.decode(Value.self, bytes, name: name + entry)
-            blobsRead += 1
-            next.values[blob.sha256] = value
-            next.sorted.append(value)
         }
+        for (entry, blob) in put.sorted(by: { $0.key < $1.key }) {
+            keep(before: entry)
+            guard let bytes = try found(name + entry, blob), lacking.isEmpty else { continue }
+            blobsRead += 1
+            next.names.append(entry)
+            if let value = quick(bytes) {
+                next.sorted.append(value)
+            } else {
+                next.sorted.append(try BlobCoding.decode(Value.self, bytes, name: name + entry))
+            }
+        }
+        keep(before: nil)
         return next
     }
 

@@ -53,3 +53,29 @@ final class TreeImage<Leaf: Sendable>: Sendable {
         }
     }
 }
+
+extension TreeImage where Leaf == [String: BlobReference] {
+    /// Entries of the parts of two trees that are not the same: what the old one had there, and what the new one has.
+    static func changes(
+        from old: TreeImage?, to new: TreeImage?
+    ) -> (gone: [String: BlobReference], put: [String: BlobReference]) {
+        var (gone, put): ([String: BlobReference], [String: BlobReference]) = ([:], [:])
+        addChanges(old, new, &gone, &put)
+        return (gone, put)
+    }
+
+    private static func addChanges(
+        _ old: TreeImage?, _ new: TreeImage?, _ gone: inout [String: BlobReference],
+        _ put: inout [String: BlobReference]
+    ) {
+        guard old?.reference != new?.reference else { return }
+        guard let old, let new, old.leaf == nil, new.leaf == nil else {
+            for leaf in old?.leaves ?? [] { gone.merge(leaf) { $1 } }
+            for leaf in new?.leaves ?? [] { put.merge(leaf) { $1 } }
+            return
+        }
+        for digit in Set(old.children.keys).union(new.children.keys) {
+            addChanges(old.children[digit], new.children[digit], &gone, &put)
+        }
+    }
+}

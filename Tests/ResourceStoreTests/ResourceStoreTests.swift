@@ -37,6 +37,41 @@ import Testing
         #expect(again.value.etag != made.value.etag)
     }
 
+    @Test func aListIsNarrowedByNamesAndTextsAreReadAlone() async throws {
+        let fixture = try Fixture()
+        let names = ["Alpha", "alpine", "beta", "al_ha", "100%", "gamma-al"]
+        _ = try await fixture.store.write(by: .controller) { writer in
+            for name in names {
+                let shown: JSONValue = name == "beta" ? 7 : .string("The \(name)")
+                _ = try writer.put(
+                    ResourceID(path: "/apis/\(name)"), kind: "apis", properties: ["displayName": shown, "n": 1])
+            }
+            _ = try writer.put(
+                ResourceID(path: "/apis/beta/operations/alpha"), kind: "apis/operations", properties: [:])
+        }
+        let found = { (condition: NameCondition) in
+            try await fixture.store.read { reader in
+                try reader.list(ListQuery(kind: "apis", parent: .service, name: condition)).map(\.id.name)
+            }
+        }
+        let equal = try await found(.equals("alpha"))
+        let begins = try await found(.begins("al"))
+        let contains = try await found(.contains("al"))
+        let ends = try await found(.ends("ha"))
+        let wildcards = try await found(.contains("_")) + found(.contains("%")) + found(.begins("%"))
+        #expect(equal == ["Alpha"])
+        #expect(begins == ["al_ha", "Alpha", "alpine"])
+        #expect(contains == ["al_ha", "Alpha", "alpine", "gamma-al"])
+        #expect(ends == ["al_ha", "Alpha"])
+        #expect(wildcards == ["al_ha", "100%"])
+        let texts = try await fixture.store.read { try $0.texts(of: "apis", ["displayName", "missing"]) }
+        #expect(texts.map(\.name) == ["100%", "al_ha", "Alpha", "alpine", "beta", "gamma-al"])
+        #expect(texts.map { $0.texts[0] } == ["The 100%", "The al_ha", "The Alpha", "The alpine", nil, "The gamma-al"])
+        #expect(texts.allSatisfy { $0.texts[1] == nil })
+        let operations = try await fixture.store.read { try $0.texts(of: "apis/operations", ["displayName"]) }
+        #expect(operations.map(\.parentName) == ["beta"] && operations.map(\.name) == ["alpha"])
+    }
+
     @Test func aWriteThatChangesNothingKeepsItsETagAndMakesNoRevision() async throws {
         let fixture = try Fixture()
         let store = fixture.store

@@ -1,4 +1,5 @@
 import JSONDocuments
+import ResourceStore
 import Resources
 import Testing
 
@@ -48,6 +49,19 @@ import Testing
             #expect(error.code == .invalidQueryParameter)
             #expect(error.message.contains("displayName"))
         }
+    }
+
+    @Test(
+        arguments: [
+            ("name eq 'ECHO'", .equals("echo")), ("startswith(name,'Ec')", .begins("ec")),
+            ("contains(properties/name,'c')", .contains("c")), ("substringof('c',name)", .contains("c")),
+            ("endswith(name,'o') and count gt 6", .ends("o")), ("count gt 6 and name eq 'echo'", .equals("echo")),
+            ("contains(name,'c') and name eq 'echo'", .equals("echo")), ("name eq 'x' or name eq 'echo'", nil),
+            ("not name eq 'x'", nil), ("contains(name,'')", nil), ("name eq 'é'", nil), ("displayName eq 'x'", nil),
+            ("name ne 'x'", nil),
+        ] as [(String, NameCondition?)])
+    func namesAreNarrowedOnlyWhereAllThatMatchIsCalledSo(text: String, condition: NameCondition?) throws {
+        #expect(try ListFilter.read(text, fields: fields).nameCondition == condition)
     }
 
     @Test func G40_lengthAndDepthAreBounded() {

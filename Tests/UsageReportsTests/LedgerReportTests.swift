@@ -76,7 +76,7 @@ import UsageReports
         query.filter = filter
         query.interval = interval
         let wanted = query
-        return try await store.read { try ReportRows.rows(wanted, $0) }
+        return try await store.read { try ReportRows.rows(wanted, $0).map(\.object) }
     }
 
     /// Some columns of each row.

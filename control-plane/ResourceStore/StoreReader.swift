@@ -9,11 +9,43 @@ package struct ListQuery: Sendable {
     package var kind: String
     /// The resource that the rows are in; nil for all of the kind.
     package var parent: ResourceID?
+    /// What the names must be like; looked at where `parent` is given.
+    package var name: NameCondition?
 
-    package init(kind: String, parent: ResourceID? = nil) {
+    package init(kind: String, parent: ResourceID? = nil, name: NameCondition? = nil) {
         self.kind = kind
         self.parent = parent
+        self.name = name
     }
+}
+
+/// What a name in lower case must be like. Texts are ASCII in lower case: others compare by more than their bytes.
+package enum NameCondition: Hashable, Sendable {
+    case equals(String)
+    case begins(String)
+    case contains(String)
+    case ends(String)
+
+    /// A condition, and what stands for its question marks.
+    var sql: (text: String, arguments: [String]) {
+        switch self {
+        case .equals(let text): ("name = ?", [text])
+        case .begins(let text): ("name >= ? AND name < ?", [text, text + "\u{10FFFF}"])
+        case .contains(let text): ("instr(name, ?) > 0", [text])
+        case .ends(let text): ("substr(name, -length(?)) = ?", [text, text])
+        }
+    }
+}
+
+/// Some of what a resource says.
+package struct ResourceTexts: Sendable {
+    package let path: String
+    /// In the order in which they were asked for; nil for none.
+    package let texts: [String?]
+
+    package var name: String { String(path.split(separator: "/").last ?? "") }
+    /// Of the resource that it is in.
+    package var parentName: String { String(path.split(separator: "/").dropLast(2).last ?? "") }
 }
 
 /// A state of the store. Valid inside the closure it was handed to.
@@ -34,15 +66,31 @@ package struct StoreReader {
     /// All rows of a kind in the order of their names (without regard to case).
     package func list(_ query: ListQuery) throws -> [StoredResource] {
         if let parent = query.parent {
+            let name = query.name?.sql
             return try Row.fetchAll(
-                db.cachedStatement(sql: "SELECT * FROM resource WHERE kind = ? AND parent = ? ORDER BY name"),
-                arguments: [query.kind, parent.key]
+                db.cachedStatement(
+                    sql: """
+                        SELECT * FROM resource WHERE kind = ? AND parent = ?\(name.map { " AND \($0.text)" } ?? "")
+                        ORDER BY name
+                        """), arguments: StatementArguments([query.kind, parent.key] + (name?.arguments ?? []))
             ).map(Self.resource)
         }
         return try Row.fetchAll(
             db.cachedStatement(sql: "SELECT * FROM resource WHERE kind = ? ORDER BY name, key"),
             arguments: [query.kind]
         ).map(Self.resource)
+    }
+
+    /// Members of all resources of a kind that are texts, without reading the rest, in the order of names.
+    package func texts(of kind: String, _ members: [String]) throws -> [ResourceTexts] {
+        let columns = members.map { _ in "json_extract(properties, ?)" }.joined(separator: ", ")
+        return try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT path, \(columns) FROM resource WHERE kind = ? ORDER BY name, key"),
+            arguments: StatementArguments(members.map { "$.\"\($0)\"" } + [kind])
+        ).map { row in
+            ResourceTexts(
+                path: row[0], texts: members.indices.map { String.fromDatabaseValue(row[$0 + 1] as DatabaseValue) })
+        }
     }
 
     /// A page of a list in the order of names, for those that need no filter.

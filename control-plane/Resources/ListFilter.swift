@@ -1,5 +1,6 @@
 // $filter: an OData subset, read into a tree and held against rows (resources.md 1.5).
 package import JSONDocuments
+package import ResourceStore
 
 /// What a row is asked for by name; the list's kind says which names there are.
 package typealias FieldValue = (String) -> JSONValue?
@@ -32,6 +33,26 @@ package indirect enum ListFilter: Hashable, Sendable {
         case .and(let left, let right): left.matches(value) && right.matches(value)
         case .or(let left, let right): left.matches(value) || right.matches(value)
         case .not(let inner): !inner.matches(value)
+        }
+    }
+
+    /// What whoever matches must be called, so that the others need not be read; nil where the filter tells nothing of
+    /// that. More may be called so than match.
+    package var nameCondition: NameCondition? {
+        func plain(_ text: String) -> String? { text.utf8.allSatisfy { $0 < 0x80 } ? text.lowercased() : nil }
+        switch self {
+        case .compare("name", .eq, .string(let text)): return plain(text).map(NameCondition.equals)
+        case .call(let function, "name", let part):
+            guard let part = plain(part), !part.isEmpty else { return nil }
+            switch function {
+            case .contains, .substringof: return .contains(part)
+            case .startswith: return .begins(part)
+            case .endswith: return .ends(part)
+            }
+        case .and(let left, let right):
+            if case .equals? = right.nameCondition { return right.nameCondition }
+            return left.nameCondition ?? right.nameCondition
+        default: return nil
         }
     }
 

@@ -1,11 +1,11 @@
 // From the ledger's sums to a report's rows: names looked up, times in milliseconds, rows also where nothing was called.
 internal import Foundation
-package import JSONDocuments
+internal import JSONDocuments
 package import ResourceStore
 
 package enum ReportRows {
     /// The rows of a report, in the order of their display names (byTime: of time).
-    package static func rows(_ query: ReportQuery, _ reader: StoreReader) throws -> [JSONObject] {
+    package static func rows(_ query: ReportQuery, _ reader: StoreReader) throws -> [ReportRow] {
         guard query.from <= query.to else { return [] }
         let sums = try reader.usage(
             buckets: query.from...query.to, filter: query.filter, groups: query.report.groups,
@@ -13,7 +13,7 @@ package enum ReportRows {
         switch query.report {
         case .byTime: return byTime(sums, interval: query.interval)
         case .byGeo:
-            return [row([("country", ""), ("region", ""), ("zip", "")], total(sums))]
+            return [ReportRow([("country", ""), ("region", ""), ("zip", "")], total(sums))]
         case .byApi: return try byApi(query, sums, reader)
         case .byOperation: return try byOperation(query, sums, reader)
         case .byProduct: return try byProduct(query, sums, reader)
@@ -22,11 +22,11 @@ package enum ReportRows {
         }
     }
 
-    private static func byTime(_ sums: [UsageRow], interval: Int64) -> [JSONObject] {
+    private static func byTime(_ sums: [UsageRow], interval: Int64) -> [ReportRow] {
         let places = Dictionary(grouping: sums) { $0.bucket - (($0.bucket % interval) + interval) % interval }
         return places.sorted { $0.key < $1.key }.map { start, rows in
             let time = Date(timeIntervalSince1970: Double(start)).formatted(Date.ISO8601FormatStyle())
-            return row([("timestamp", .string(time)), ("interval", .string(text(interval)))], total(rows))
+            return ReportRow([("timestamp", .string(time)), ("interval", .string(text(interval)))], total(rows))
         }
     }
 
@@ -37,49 +37,49 @@ package enum ReportRows {
         return "PT" + (hours > 0 ? "\(hours)H" : "") + (minutes % 60 > 0 ? "\(minutes % 60)M" : "")
     }
 
-    private static func byApi(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws -> [JSONObject] {
+    private static func byApi(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws -> [ReportRow] {
         let counted = Dictionary(sums.map { ($0.api.lowercased(), $0) }, uniquingKeysWith: added)
-        var rows: [JSONObject] = []
+        var rows: [ReportRow] = []
         var seen: Set<String> = []
-        for api in try reader.list(ListQuery(kind: "apis")) where isWanted(query, .api, api.name) {
+        for api in try reader.texts(of: "apis", ["displayName"]) where isWanted(query, .api, api.name) {
             seen.insert(api.name.lowercased())
             rows.append(
-                row(
+                ReportRow(
                     [
-                        ("name", api.properties["displayName"] ?? .string(api.name)),
+                        ("name", .string(api.texts[0] ?? api.name)),
                         ("apiId", .string("/apis/\(api.name)")),
                     ],
                     counted[api.name.lowercased()] ?? UsageRow()))
         }
         // What was deleted since keeps its usage under its id.
         for (name, sum) in counted where !seen.contains(name) {
-            rows.append(row([("name", .string(sum.api)), ("apiId", .string("/apis/\(sum.api)"))], sum))
+            rows.append(ReportRow([("name", .string(sum.api)), ("apiId", .string("/apis/\(sum.api)"))], sum))
         }
         return byName(rows)
     }
 
     private static func byOperation(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws
-        -> [JSONObject]
+        -> [ReportRow]
     {
         let key = { (api: String, operation: String) in "\(api)/\(operation)".lowercased() }
         let counted = Dictionary(sums.map { (key($0.api, $0.operation), $0) }, uniquingKeysWith: added)
-        var rows: [JSONObject] = []
+        var rows: [ReportRow] = []
         var seen: Set<String> = []
-        for operation in try reader.list(ListQuery(kind: "apis/operations")) {
-            let api = operation.id.parent.name
+        for operation in try reader.texts(of: "apis/operations", ["displayName"]) {
+            let api = operation.parentName
             guard isWanted(query, .api, api), isWanted(query, .operation, operation.name) else { continue }
             seen.insert(key(api, operation.name))
             rows.append(
-                row(
+                ReportRow(
                     [
-                        ("name", operation.properties["displayName"] ?? .string(operation.name)),
+                        ("name", .string(operation.texts[0] ?? operation.name)),
                         ("apiId", .string("/apis/\(api)")),
                         ("operationId", .string("/apis/\(api)/operations/\(operation.name)")),
                     ], counted[key(api, operation.name)] ?? UsageRow()))
         }
         for (name, sum) in counted where !seen.contains(name) {
             rows.append(
-                row(
+                ReportRow(
                     [
                         ("name", .string(sum.operation.isEmpty ? "-" : sum.operation)),
                         ("apiId", .string("/apis/\(sum.api)")),
@@ -93,71 +93,72 @@ package enum ReportRows {
     }
 
     private static func byProduct(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws
-        -> [JSONObject]
+        -> [ReportRow]
     {
         let counted = Dictionary(sums.map { ($0.product.lowercased(), $0) }, uniquingKeysWith: added)
-        var rows: [JSONObject] = []
+        var rows: [ReportRow] = []
         var seen: Set = [""]
-        for product in try reader.list(ListQuery(kind: "products")) where isWanted(query, .product, product.name) {
+        for product in try reader.texts(of: "products", ["displayName"]) where isWanted(query, .product, product.name) {
             seen.insert(product.name.lowercased())
             rows.append(
-                row(
+                ReportRow(
                     [
-                        ("name", product.properties["displayName"] ?? .string(product.name)),
+                        ("name", .string(product.texts[0] ?? product.name)),
                         ("productId", .string("/products/\(product.name)")),
                     ], counted[product.name.lowercased()] ?? UsageRow()))
         }
         for (name, sum) in counted where !seen.contains(name) {
-            rows.append(row([("name", .string(sum.product)), ("productId", .string("/products/\(sum.product)"))], sum))
+            rows.append(
+                ReportRow([("name", .string(sum.product)), ("productId", .string("/products/\(sum.product)"))], sum))
         }
         return byName(rows)
     }
 
-    private static func byUser(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws -> [JSONObject] {
+    private static func byUser(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws -> [ReportRow] {
         let counted = Dictionary(sums.map { ($0.user.lowercased(), $0) }, uniquingKeysWith: added)
-        var rows: [JSONObject] = []
+        var rows: [ReportRow] = []
         var seen: Set<String> = []
-        for user in try reader.list(ListQuery(kind: "users")) where isWanted(query, .user, user.name) {
+        for user in try reader.texts(of: "users", ["firstName", "lastName"]) where isWanted(query, .user, user.name) {
             seen.insert(user.name.lowercased())
-            let names = ["firstName", "lastName"].compactMap { user.properties[$0]?.text }.filter { !$0.isEmpty }
+            let names = user.texts.compactMap(\.self).filter { !$0.isEmpty }
             rows.append(
-                row(
+                ReportRow(
                     [("name", .string(names.joined(separator: " "))), ("userId", .string("/users/\(user.name)"))],
                     counted[user.name.lowercased()] ?? UsageRow()))
         }
         for (name, sum) in counted where !seen.contains(name) {
             let id = sum.user.isEmpty ? "Anonymous" : sum.user
-            rows.append(row([("name", .string(id)), ("userId", .string("/users/\(id)"))], sum))
+            rows.append(ReportRow([("name", .string(id)), ("userId", .string("/users/\(id)"))], sum))
         }
         return byName(rows)
     }
 
     private static func bySubscription(_ query: ReportQuery, _ sums: [UsageRow], _ reader: StoreReader) throws
-        -> [JSONObject]
+        -> [ReportRow]
     {
         let counted = Dictionary(sums.map { ($0.subscription.lowercased(), $0) }, uniquingKeysWith: added)
-        var rows: [JSONObject] = []
+        var rows: [ReportRow] = []
         var seen: Set = [""]
-        for subscription in try reader.list(ListQuery(kind: "subscriptions"))
+        for subscription in try reader.texts(of: "subscriptions", ["displayName", "scope", "ownerId"])
         where isWanted(query, .subscription, subscription.name) {
-            let scope = subscription.properties["scope"]?.text ?? ""
-            let owner = subscription.properties["ownerId"]?.text ?? ""
+            let scope = subscription.texts[1] ?? ""
+            let owner = subscription.texts[2] ?? ""
             if let user = query.filter[.user], owner.lowercased() != "/users/\(user)".lowercased() { continue }
             if let product = query.filter[.product], scope.lowercased() != "/products/\(product)".lowercased() {
                 continue
             }
             seen.insert(subscription.name.lowercased())
             rows.append(
-                row(
+                ReportRow(
                     [
-                        ("name", subscription.properties["displayName"] ?? .string(subscription.name)),
+                        ("name", .string(subscription.texts[0] ?? subscription.name)),
                         ("userId", .string(owner)), ("productId", .string(scope.hasPrefix("/products/") ? scope : "")),
                         ("subscriptionId", .string("/subscriptions/\(subscription.name)")),
                     ], counted[subscription.name.lowercased()] ?? UsageRow()))
         }
         for (name, sum) in counted where !seen.contains(name) {
             rows.append(
-                row(
+                ReportRow(
                     [
                         ("name", .string(sum.subscription)), ("userId", ""), ("productId", ""),
                         ("subscriptionId", .string("/subscriptions/\(sum.subscription)")),
@@ -170,8 +171,8 @@ package enum ReportRows {
         query.filter[column].map { $0.lowercased() == name.lowercased() } ?? true
     }
 
-    private static func byName(_ rows: [JSONObject]) -> [JSONObject] {
-        rows.sorted { ($0["name"]?.text?.lowercased() ?? "") < ($1["name"]?.text?.lowercased() ?? "") }
+    private static func byName(_ rows: [ReportRow]) -> [ReportRow] {
+        ReportRow.sorted(rows, by: "name")
     }
 
     private static func total(_ rows: [UsageRow]) -> UsageRow { rows.reduce(UsageRow(), added) }
@@ -196,39 +197,11 @@ package enum ReportRows {
         sum.serviceTimeMax = max(left.serviceTimeMax, right.serviceTimeMax)
         return sum
     }
-
-    /// A row: its own columns, then the common ones (resources.md section 8).
-    private static func row(_ own: [(String, JSONValue)], _ sum: UsageRow) -> JSONObject {
-        var row = JSONObject(own)
-        let total = sum.success.adding(sum.blocked).adding(sum.failed).adding(sum.other)
-        row["callCountSuccess"] = .int(sum.success)
-        row["callCountBlocked"] = .int(sum.blocked)
-        row["callCountFailed"] = .int(sum.failed)
-        row["callCountOther"] = .int(sum.other)
-        row["callCountTotal"] = .int(total)
-        row["bandwidth"] = .int(sum.bytesIn.adding(sum.bytesOut))
-        row["cacheHitCount"] = .int(sum.cacheHits)
-        row["cacheMissCount"] = .int(sum.cacheMisses)
-        row["apiTimeAvg"] = milliseconds(sum.apiTimeSum, over: total)
-        row["apiTimeMin"] = milliseconds(sum.apiTimeMin ?? 0, over: 1)
-        row["apiTimeMax"] = milliseconds(sum.apiTimeMax, over: 1)
-        row["serviceTimeAvg"] = milliseconds(sum.serviceTimeSum, over: sum.serviceCalls)
-        row["serviceTimeMin"] = milliseconds(sum.serviceTimeMin ?? 0, over: 1)
-        row["serviceTimeMax"] = milliseconds(sum.serviceTimeMax, over: 1)
-        return row
-    }
-
-    /// Microseconds over a count, as milliseconds with at most four digits behind the point.
-    private static func milliseconds(_ microseconds: Int64, over count: Int64) -> JSONValue {
-        guard count > 0 else { return .number("0.0") }
-        let value = (Double(microseconds) / Double(count) * 10).rounded() / 10_000
-        return .number(String(value))
-    }
 }
 
 extension Int64 {
     /// The sum, or the largest number: a report of what a broken node sent is wrong, but ends nothing.
-    fileprivate func adding(_ other: Int64) -> Int64 {
+    func adding(_ other: Int64) -> Int64 {
         let (sum, isTooLarge) = addingReportingOverflow(other)
         return isTooLarge ? .max : sum
     }

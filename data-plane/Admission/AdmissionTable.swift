@@ -93,11 +93,12 @@ package struct AdmissionTable: Sendable {
     /// By product: numbers of the API names in it.
     private let productApis: [Set<Int32>]
 
-    /// `pepper`: the key of the keyed hash, as the snapshot's secrets have it. `former`: the table before.
+    /// `pepper`: the key of the keyed hash, as the snapshot's secrets have it. `former`: the table before, whose API number
+    /// `sameApis[n]` and product number `sameProducts[n]` are as number n here; nil for one that is new or changed.
     /// - Throws: `AdmissionTableFailure` for a pepper that is none.
     package init(
         apis: [ApiConfiguration], products: [ProductConfiguration], keys: KeyTable, pepper: [UInt8],
-        former: AdmissionTable? = nil
+        former: AdmissionTable? = nil, sameApis: [Int?] = [], sameProducts: [Int?] = []
     ) throws(AdmissionTableFailure) {
         guard let hash = try? KeyedHash(pepper: pepper) else {
             throw AdmissionTableFailure(description: "the pepper of subscription keys is not usable")
@@ -105,9 +106,18 @@ package struct AdmissionTable: Sendable {
         self.hash = hash
         var apiNumbers = former?.apiNumbers ?? Numbers()
         var productNumbers = former?.productNumbers ?? Numbers()
-        apiNames = apis.map { apiNumbers.number(of: $0.name) }
-        needsKey = apis.map(\.subscriptionRequired)
-        productApis = products.map { product in Set(product.apis.map { apiNumbers.number(of: $0) }) }
+        // By index: configurations are wide, and copying thousands of them is what a small change would cost.
+        apiNames = apis.indices.map { index in
+            if let former, index < sameApis.count, let place = sameApis[index] { return former.apiNames[place] }
+            return apiNumbers.number(of: apis[index].name)
+        }
+        needsKey = apis.indices.map { apis[$0].subscriptionRequired }
+        productApis = products.indices.map { index in
+            if let former, index < sameProducts.count, let place = sameProducts[index] {
+                return former.productApis[place]
+            }
+            return Set(products[index].apis.map { apiNumbers.number(of: $0) })
+        }
         let places = products.map { productNumbers.number(of: $0.name) }
         leaves = Self.leaves(keys, former?.leaves ?? [], &apiNumbers, &productNumbers)
         starts = leaves.map { Self.start(of: $0.source.prefix) }

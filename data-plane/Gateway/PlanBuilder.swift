@@ -51,11 +51,15 @@ struct PlanBuilder: Sendable {
         let global = try document(
             snapshot.service.policy ?? PolicyText(text: PolicyChecker.defaultGlobalDocument, format: .xml), .global,
             "the global policy")
-        let sameApis = Self.same(snapshot.apis, former?.apis.map(\.configuration) ?? [], \.name)
+        let sameApis = Self.same(snapshot.apis, former?.configurations ?? [], \.name)
         var apis: [ServingPlan.Api] = []
         apis.reserveCapacity(snapshot.apis.count)
-        for (configuration, place) in zip(snapshot.apis, sameApis) {
-            if let former, let place { apis.append(former.apis[place]) } else { apis.append(try api(configuration)) }
+        for index in snapshot.apis.indices {
+            if let former, let place = sameApis[index] {
+                apis.append(former.apis[place])
+            } else {
+                apis.append(try api(snapshot.apis[index]))
+            }
         }
         let sameProducts = Self.same(snapshot.products, former?.products.map(\.configuration) ?? [], \.name)
         var products: [ServingPlan.Product] = []
@@ -76,14 +80,14 @@ struct PlanBuilder: Sendable {
         do throws(AdmissionTableFailure) {
             admission = try AdmissionTable(
                 apis: snapshot.apis, products: snapshot.products, keys: snapshot.keys, pepper: Array(pepper),
-                former: former?.admission)
+                former: former?.admission, sameApis: sameApis, sameProducts: sameProducts)
         } catch {
             throw SnapshotRefused(description: error.description)
         }
         let plan = ServingPlan(
             version: snapshot.root.version, via: try via(snapshot.root.service),
             routes: RouteIndex(snapshot.apis, former: former?.routes, same: sameApis),
-            admission: admission, apis: apis, products: products, keys: snapshot.keys,
+            admission: admission, apis: apis, configurations: snapshot.apis, products: products, keys: snapshot.keys,
             entities: try entities(snapshot), globalDocument: global)
         try compile(
             plan, apis: sameApis.indices.filter { sameApis[$0] == nil },
@@ -96,17 +100,17 @@ struct PlanBuilder: Sendable {
         var places: [Int?] = []
         places.reserveCapacity(new.count)
         var next = 0
-        for value in new {
-            if next < old.count, old[next] == value {
+        for index in new.indices {
+            if next < old.count, old[next] == new[index] {
                 places.append(next)
                 next += 1
                 continue
             }
-            while next < old.count, name(old[next]).lowercased() < name(value).lowercased() { next += 1 }
+            let value = new[index]
+            let folded = name(value).lowercased()
+            while next < old.count, name(old[next]).lowercased() < folded { next += 1 }
             var place = next
-            while place < old.count, old[place] != value, name(old[place]).lowercased() == name(value).lowercased() {
-                place += 1
-            }
+            while place < old.count, old[place] != value, name(old[place]).lowercased() == folded { place += 1 }
             places.append(place < old.count && old[place] == value ? place : nil)
         }
         return places

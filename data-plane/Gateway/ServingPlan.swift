@@ -51,6 +51,8 @@ final class ServingPlan: Sendable {
     let routes: RouteIndex
     let admission: AdmissionTable
     let apis: [Api]
+    /// The configurations of `apis`, as the snapshot had them.
+    let configurations: [ApiConfiguration]
     let products: [Product]
     let keys: KeyTable
     /// By name in lower case.
@@ -58,14 +60,16 @@ final class ServingPlan: Sendable {
     let globalDocument: CheckedDocument
 
     init(
-        version: Int64, via: [UInt8], routes: RouteIndex, admission: AdmissionTable, apis: [Api], products: [Product],
-        keys: KeyTable, entities: [String: BackendEntity], globalDocument: CheckedDocument
+        version: Int64, via: [UInt8], routes: RouteIndex, admission: AdmissionTable, apis: [Api],
+        configurations: [ApiConfiguration], products: [Product], keys: KeyTable, entities: [String: BackendEntity],
+        globalDocument: CheckedDocument
     ) {
         self.version = version
         self.via = via
         self.routes = routes
         self.admission = admission
         self.apis = apis
+        self.configurations = configurations
         self.products = products
         self.keys = keys
         self.entities = entities

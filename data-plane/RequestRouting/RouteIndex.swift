@@ -30,6 +30,14 @@ package struct RouteIndex: Sendable {
         var revisions: [Revision]
     }
 
+    /// What of an API decides which calls are for it, beside its operations.
+    private struct Address: Hashable, Sendable {
+        let path: String
+        let version: ApiConfiguration.Version?
+        let revision: String
+        let isCurrent: Bool
+    }
+
     /// All APIs with one path.
     private struct Group: Sendable {
         var scheme: ApiConfiguration.Version.Scheme?
@@ -49,6 +57,8 @@ package struct RouteIndex: Sendable {
         }
     }
 
+    /// By API.
+    private let addresses: [Address]
     private let groups: [Group]
     private let table: FoldedTable
     private let depthMax: Int
@@ -57,43 +67,65 @@ package struct RouteIndex: Sendable {
 
     /// `former`: an index whose API number `same[n]` is as number n here; nil for one that is new or changed.
     package init(_ configurations: [ApiConfiguration], former: RouteIndex? = nil, same: [Int?] = []) {
+        // By index: a configuration is wide, and copying thousands of them is what a small change would cost.
+        var addresses: [Address] = []
+        var apis: [Api] = []
+        addresses.reserveCapacity(configurations.count)
+        apis.reserveCapacity(configurations.count)
+        for index in configurations.indices {
+            if let former, index < same.count, let place = same[index] {
+                addresses.append(former.addresses[place])
+                apis.append(former.apis[place])
+            } else {
+                addresses.append(Self.address(configurations[index]))
+                apis.append(Self.compile(configurations[index]))
+            }
+        }
+        self.addresses = addresses
+        self.apis = apis
+        if let former, former.addresses == addresses {
+            groups = former.groups
+            table = former.table
+            depthMax = former.depthMax
+            rootGroup = former.rootGroup
+            return
+        }
         var groups: [Group] = []
         var paths: [[UInt8]] = []
         var places: [String: Int] = [:]
-        for (index, configuration) in configurations.enumerated() {
-            let path = Self.trimmed(configuration.path)
-            let place =
-                places[path.lowercased()]
-                ?? {
-                    groups.append(Group())
-                    paths.append(Array(path.utf8))
-                    return groups.count - 1
-                }()
-            places[path.lowercased()] = place
-            Self.add(configuration, index, to: &groups[place])
+        for (index, address) in addresses.enumerated() {
+            let folded = address.path.lowercased()
+            let place = places[folded] ?? groups.count
+            if place == groups.count {
+                groups.append(Group())
+                paths.append(Array(address.path.utf8))
+                places[folded] = place
+            }
+            Self.add(address, index, to: &groups[place])
         }
         self.groups = groups
         table = FoldedTable(paths)
         depthMax = paths.map { path in path.isEmpty ? 0 : path.count { $0 == UInt8(ascii: "/") } + 1 }.max() ?? 0
         rootGroup = paths.firstIndex { $0.isEmpty }
-        apis = configurations.enumerated().map { index, configuration in
-            guard let former, index < same.count, let place = same[index] else { return Self.compile(configuration) }
-            return former.apis[place]
-        }
+    }
+
+    private static func address(_ configuration: ApiConfiguration) -> Address {
+        Address(
+            path: trimmed(configuration.path), version: configuration.version, revision: configuration.revision,
+            isCurrent: configuration.isCurrent)
     }
 
     private static func trimmed(_ path: String) -> String {
         path.split(separator: "/").joined(separator: "/")
     }
 
-    private static func add(_ configuration: ApiConfiguration, _ index: Int, to group: inout Group) {
-        let revision = Revision(
-            number: Array(configuration.revision.utf8), isCurrent: configuration.isCurrent, api: index)
-        if let version = configuration.version {
+    private static func add(_ address: Address, _ index: Int, to group: inout Group) {
+        let revision = Revision(number: Array(address.revision.utf8), isCurrent: address.isCurrent, api: index)
+        if let version = address.version {
             group.scheme = version.scheme
             group.parameter = version.parameterName ?? ""
         }
-        let value = configuration.version?.value.map { Array($0.utf8) }
+        let value = address.version?.value.map { Array($0.utf8) }
         let same = group.versions.firstIndex { version in
             switch (version.value, value) {
             case (nil, nil): true

@@ -215,7 +215,7 @@ enum KindRoutes {
             if !kind.parentName.isEmpty, !(try reader.exists(parent)) {
                 throw Refusal.notFound(Kinds.byName[kind.parentName]?.noun ?? "Resource")
             }
-            let rows = ListQuery(kind: kind.name, parent: parent)
+            let rows = ListQuery(kind: kind.name, parent: parent, name: query.filter?.nameCondition)
             let chosen = try chosen(kind, call, parent, reader)
             let show = { (resource: StoredResource) in
                 try ResourceOperations.show(kind, resource, viewing, reader: reader, context: context)

@@ -62,18 +62,15 @@ private struct ReportPage {
         request = try ListRequest(target, fields: [], orders: Report.orders)
     }
 
-    func answer(_ rows: [JSONObject], _ call: RouteCall) -> Answer {
+    func answer(_ rows: [ReportRow], _ call: RouteCall) -> Answer {
         var rows = rows
         if let order = request.order {
-            let field = order.field == "displayName" ? "name" : order.field
-            rows.sort { left, right in
-                let isLess = Self.isLess(left[field], right[field])
-                return order.descending ? Self.isLess(right[field], left[field]) : isLess
-            }
+            let column = order.field == "displayName" ? "name" : order.field
+            rows = ReportRow.sorted(rows, by: column, descending: order.descending)
         }
         // A report is a table of its own: its place is a number.
         let page = rows.dropFirst(request.skip).prefix(request.top)
-        var body = JSONObject([("value", .array(page.map(JSONValue.object))), ("count", .int(Int64(rows.count)))])
+        var body = JSONObject([("value", .array(page.map { .object($0.object) })), ("count", .int(Int64(rows.count)))])
         let next = request.skip + page.count
         if next < rows.count {
             let kept = call.target.query.filter { $0.name.lowercased() != "$skip" } + [("$skip", String(next))]
@@ -82,15 +79,6 @@ private struct ReportPage {
             body["nextLink"] = .string("\(call.management.publicURL)\(call.target.rawPath)?\(query)")
         }
         return .json(.object(body))
-    }
-
-    private static func isLess(_ left: JSONValue?, _ right: JSONValue?) -> Bool {
-        switch (left, right) {
-        case (.int(let left)?, .int(let right)?): left < right
-        case (.string(let left)?, .string(let right)?): left.lowercased() < right.lowercased()
-        case (.number(let left)?, .number(let right)?): (Double(left) ?? 0) < (Double(right) ?? 0)
-        default: false
-        }
     }
 }
 

@@ -49,6 +49,8 @@ def main():
                     note = getattr(module, test)(cluster)
                     passed += 1
                     print(f"ok   {title} ({time.monotonic() - began:.1f} s{f'; {note}' if note else ''})", flush=True)
+                except support.Skipped as reason:
+                    print(f"skip {title} ({reason})", flush=True)
                 except Exception:
                     failed += 1
                     print(f"FAIL {title}", flush=True)

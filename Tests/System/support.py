@@ -23,6 +23,19 @@ from ports import free_base
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ["GATEHOUSE_BINARIES"])
 
+
+
+class Skipped(Exception):
+    """What a test needs is not here; its text says what."""
+
+
+def needs_crash_points():
+    """Named crash points are in debug executables alone (Sources/CrashPoints)."""
+    for name in ("gatehouse-controller", "gatehouse-gateway"):
+        if b"GATEHOUSE_CRASH_AT" not in (BINARIES / name).read_bytes():
+            raise Skipped(f"{name} has no crash points: it is no debug build")
+
+
 VERSION = "2024-05-01"
 KEY = "Ocp-Apim-Subscription-Key"
 MISSING = b'{ "statusCode": 401, "message": "Access denied due to missing subscription key. Make sure to include subscription key when making requests to an API." }'

@@ -9,7 +9,7 @@ import sqlite3
 
 
 from maintenance import fill, lone, opens
-from support import KEY, PROJECT, Backend, Caller, alive, controller, header, name, own_cluster, policy, sound, until
+from support import KEY, PROJECT, Backend, Caller, alive, controller, header, name, needs_crash_points, own_cluster, policy, sound, until
 
 POINTS = re.findall(r'case \w+ = "([a-z.-]+)"', (PROJECT / "Sources/CrashPoints/CrashPoint.swift").read_text())
 AT_THE_CONTROLLER = ("change.before-commit", "change.in-transaction", "change.committed", "publish.before", "publish.blobs-kept", "publish.root-kept")
@@ -110,6 +110,7 @@ def dead(child):
 
 
 def test_H7_H46_the_controller_dies_at_each_step_of_a_change(cluster):
+    needs_crash_points()
     world = World(cluster)
     for point in AT_THE_CONTROLLER:
         # A start has commits of its own, so the change's own is a later pass.
@@ -142,6 +143,7 @@ def test_H7_H46_the_controller_dies_at_each_step_of_a_change(cluster):
 
 
 def test_H7_a_node_dies_at_each_step_of_a_snapshot_and_serves_one_whole_version_without_its_controller(cluster):
+    needs_crash_points()
     world = World(cluster)
     node = cluster.nodes[0]
     for point in AT_A_NODE:
@@ -172,6 +174,7 @@ def node_command(cluster, node):
 
 
 def test_H31_H34_a_death_at_each_step_of_usage_loses_nothing_and_counts_nothing_twice(cluster):
+    needs_crash_points()
     world = World(cluster)
     node = cluster.nodes[0]
     for point in OF_USAGE:
@@ -194,6 +197,7 @@ def test_H31_H34_a_death_at_each_step_of_usage_loses_nothing_and_counts_nothing_
 
 
 def test_H22_H23_a_death_while_nodes_come_and_go_leaves_no_hole(_):
+    needs_crash_points()
     with own_cluster() as cluster:
         world = World(cluster)
         command = cluster.command("controller")
@@ -235,6 +239,7 @@ def tables(path):
 
 
 def test_H56_a_migration_that_dies_leaves_the_old_tables_and_a_copy_of_them(_):
+    needs_crash_points()
     with lone() as one:
         fill(one.start())
         one.stop()

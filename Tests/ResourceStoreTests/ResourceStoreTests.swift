@@ -64,6 +64,18 @@ import Testing
         #expect(contains == ["al_ha", "Alpha", "alpine", "gamma-al"])
         #expect(ends == ["al_ha", "Alpha"])
         #expect(wildcards == ["al_ha", "100%"])
+        let visited = try await fixture.store.read { reader in
+            var visited: [String] = []
+            try reader.each(ListQuery(kind: "apis", parent: .service)) { row in
+                visited.append(row.id.name)
+                // The same list again, meanwhile.
+                if visited.count == 1 {
+                    try reader.each(ListQuery(kind: "apis", parent: .service)) { visited.append($0.id.name) }
+                }
+            }
+            return visited
+        }
+        #expect(visited.count == 2 * names.count && visited.last == "gamma-al")
         let texts = try await fixture.store.read { try $0.texts(of: "apis", ["displayName", "missing"]) }
         #expect(texts.map(\.name) == ["100%", "al_ha", "Alpha", "alpine", "beta", "gamma-al"])
         #expect(texts.map { $0.texts[0] } == ["The 100%", "The al_ha", "The Alpha", "The alpine", nil, "The gamma-al"])

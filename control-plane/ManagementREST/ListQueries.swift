@@ -71,12 +71,17 @@ struct ListRequest: Sendable {
         return (known, words.count == 2 && words[1].lowercased() == "desc")
     }
 
+    /// Whether the filter, if there is one, takes a row.
+    func matches(_ name: String, _ shown: JSONValue) -> Bool {
+        filter?.matches { Self.value($0, name, shown) } ?? true
+    }
+
     /// The page of rows that are all at hand, in the order of names, or as `isBefore` orders names in lower case.
     func page(
         _ all: [(name: String, shown: JSONValue)], by isBefore: (String, String) -> Bool = { $0 < $1 }
     ) -> ListPage {
         var rows = all.sorted { isBefore($0.name.lowercased(), $1.name.lowercased()) }
-        if let filter { rows = rows.filter { row in filter.matches { Self.value($0, row.name, row.shown) } } }
+        rows = rows.filter { matches($0.name, $0.shown) }
         if order?.descending == true { rows.reverse() }
         let count = rows.count
         if !after.isEmpty {

@@ -65,20 +65,29 @@ package struct StoreReader {
 
     /// All rows of a kind in the order of their names (without regard to case).
     package func list(_ query: ListQuery) throws -> [StoredResource] {
-        if let parent = query.parent {
-            let name = query.name?.sql
-            return try Row.fetchAll(
-                db.cachedStatement(
-                    sql: """
-                        SELECT * FROM resource WHERE kind = ? AND parent = ?\(name.map { " AND \($0.text)" } ?? "")
-                        ORDER BY name
-                        """), arguments: StatementArguments([query.kind, parent.key] + (name?.arguments ?? []))
-            ).map(Self.resource)
+        let (sql, arguments) = Self.selection(query)
+        return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments).map(Self.resource)
+    }
+
+    /// The rows of `list`, one at a time: of a hundred thousand only those are held that `visit` keeps.
+    package func each(_ query: ListQuery, _ visit: (StoredResource) throws -> Void) throws {
+        let (sql, arguments) = Self.selection(query)
+        // A statement of its own, for what `visit` reads may be the same list of another place.
+        let rows = try Row.fetchCursor(db.makeStatement(sql: sql), arguments: arguments)
+        while let row = try rows.next() { try visit(Self.resource(row)) }
+    }
+
+    private static func selection(_ query: ListQuery) -> (sql: String, arguments: StatementArguments) {
+        guard let parent = query.parent else {
+            return ("SELECT * FROM resource WHERE kind = ? ORDER BY name, key", [query.kind])
         }
-        return try Row.fetchAll(
-            db.cachedStatement(sql: "SELECT * FROM resource WHERE kind = ? ORDER BY name, key"),
-            arguments: [query.kind]
-        ).map(Self.resource)
+        let name = query.name?.sql
+        return (
+            """
+            SELECT * FROM resource WHERE kind = ? AND parent = ?\(name.map { " AND \($0.text)" } ?? "") ORDER BY name
+            """,
+            StatementArguments([query.kind, parent.key] + (name?.arguments ?? []))
+        )
     }
 
     /// Members of all resources of a kind that are texts, without reading the rest, in the order of names.

@@ -226,9 +226,13 @@ enum KindRoutes {
                     rows: try found.prefix(query.top).map(show), count: try reader.count(rows),
                     next: found.count > query.top ? found[query.top - 1].name : nil)
             }
-            let all = try reader.list(rows).filter { chosen?.contains($0.name.lowercased()) ?? true }
-                .map { (name: $0.name, shown: try show($0)) }
-            return query.page(all)
+            var kept: [(name: String, shown: JSONValue)] = []
+            try reader.each(rows) { row in
+                guard chosen?.contains(row.name.lowercased()) ?? true else { return }
+                let shown = try show(row)
+                if query.matches(row.name, shown) { kept.append((row.name, shown)) }
+            }
+            return query.page(kept)
         }
         return try query.answer(page, call)
     }

@@ -3,6 +3,7 @@ internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
+internal import Glibc
 
 // What a node keeps on disk: keys (mode 0600, made here, never sent), what the controller certified, and what it trusts.
 // A file is written under another name, synced and renamed: it is whole or as it was.

@@ -3,7 +3,6 @@ internal import CrashPoints
 internal import Cryptography
 internal import Foundation
 internal import GatewayConfiguration
-internal import Glibc
 
 // What a node keeps on disk: keys (mode 0600, made here, never sent), what the controller certified, and what it trusts.
 // A file is written under another name, synced and renamed: it is whole or as it was.
@@ -96,13 +95,12 @@ enum DurableFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= bytesMax else {
-            return nil
-        }
+        // A pipe has no end to go to, and a directory none that is near.
+        let size = Int(lseek(descriptor, 0, SEEK_END))
+        guard (0...bytesMax).contains(size), lseek(descriptor, 0, SEEK_SET) == 0 else { return nil }
         let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
-        let data = status.st_size == 0 ? Data() : try? file.read(upToCount: Int(status.st_size))
-        return data.flatMap { $0.count == status.st_size ? Array($0) : nil }
+        guard let data = try? file.read(upToCount: size + 1) ?? Data() else { return nil }
+        return data.count == size ? Array(data) : nil
     }
 }
 

@@ -28,16 +28,18 @@ struct KeyLeafReader {
                 digits.starts(with: prefix), let hash = KeyedHashValue(lowerCaseHexadecimal: digits)
             else { return nil }
             if let last = hashes.last, last >= hash { return nil }
-            guard json.take("\":"), let key = key() else { return nil }
+            guard json.take("\":"), let key = SubscriptionKey.read(&json) else { return nil }
             hashes.append(hash)
             keys.append(key)
         }
         return json.take("}}") && json.isAtEnd ? (hashes, keys) : nil
     }
+}
 
-    private mutating func key() -> SubscriptionKey? {
+extension SubscriptionKey {
+    package static func read(_ json: inout WrittenJSON) -> SubscriptionKey? {
         guard json.take(#"{"displayName":"#), let displayName = json.text(), json.take(#","isOpen":"#),
-            let isOpen = json.boolean(), json.take(#","scope":{"#), let scope = scope(), json.take("}"),
+            let isOpen = json.boolean(), json.take(#","scope":{"#), let scope = Scope.read(&json), json.take("}"),
             let start = json.member(#","start":"#, { $0.number() }), json.take(#","subscription":"#),
             let subscription = json.text(), let user = json.member(#","user":"#, { $0.text() }), json.take("}")
         else { return nil }
@@ -45,8 +47,10 @@ struct KeyLeafReader {
             subscription: subscription, displayName: displayName, scope: scope, user: user, isOpen: isOpen,
             start: start)
     }
+}
 
-    private mutating func scope() -> SubscriptionKey.Scope? {
+extension SubscriptionKey.Scope {
+    fileprivate static func read(_ json: inout WrittenJSON) -> Self? {
         if json.take(#""allApis":{}"#) { return .allApis }
         let isApi = json.take(#""api":{"_0":"#)
         guard isApi || json.take(#""product":{"_0":"#), let name = json.text(), json.take("}") else { return nil }

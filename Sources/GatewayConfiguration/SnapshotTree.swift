@@ -27,6 +27,8 @@ package protocol TreeValue: Codable, Hashable, Sendable {
     static func way(to name: String) -> String?
     /// The blob that the entry refers to, if it does.
     var blob: BlobReference? { get }
+    /// The entry as it is written; nil where the general reader must look.
+    static func read(_ json: inout WrittenJSON) -> Self?
 }
 
 extension BlobReference: TreeValue {
@@ -90,7 +92,12 @@ package enum TreeNode<Value: TreeValue>: Hashable, Sendable {
         guard bytes.count == reference.size, (try? ContentHash(of: bytes))?.description == reference.sha256 else {
             throw .blobMismatch(place)
         }
-        let node = try BlobCoding.decode(TreeNode.self, bytes, name: place)
+        let node: TreeNode
+        if let written = written(bytes) {
+            node = written
+        } else {
+            node = try BlobCoding.decode(TreeNode.self, bytes, name: place)
+        }
         var count = 0
         var total = bytes.count
         switch node {
@@ -115,6 +122,41 @@ package enum TreeNode<Value: TreeValue>: Hashable, Sendable {
         }
         guard count == reference.count, total == reference.total else { throw .blobMismatch(place) }
         return node
+    }
+}
+
+extension TreeNode {
+    /// The node that `encoded` made these bytes of; nil where the general reader must look.
+    static func written(_ bytes: [UInt8]) -> TreeNode? {
+        var json = WrittenJSON(bytes)
+        let node: TreeNode?
+        if json.take(#"{"children":"#) {
+            node = json.dictionary(TreeReference.read).map(TreeNode.inner)
+        } else if json.take(#"{"entries":"#) {
+            node = json.dictionary(Value.read).map(TreeNode.leaf)
+        } else {
+            return nil
+        }
+        return json.take("}") && json.isAtEnd ? node : nil
+    }
+}
+
+extension BlobReference {
+    package static func read(_ json: inout WrittenJSON) -> BlobReference? {
+        guard json.take(#"{"sha256":"#), let hash = json.text(), json.take(#","size":"#), let size = json.number(),
+            json.take("}")
+        else { return nil }
+        return BlobReference(sha256: hash, size: Int(size))
+    }
+}
+
+extension TreeReference {
+    fileprivate static func read(_ json: inout WrittenJSON) -> TreeReference? {
+        guard json.take(#"{"count":"#), let count = json.number(), json.take(#","sha256":"#), let hash = json.text(),
+            json.take(#","size":"#), let size = json.number(), json.take(#","total":"#), let total = json.number(),
+            json.take("}")
+        else { return nil }
+        return TreeReference(sha256: hash, size: Int(size), count: Int(count), total: Int(total))
     }
 }
 

@@ -2,7 +2,7 @@
 // Codable: a node that starts reads hundreds of thousands of keys and operations. Whatever is not of that form gives nil;
 // the reader that says what is wrong looks at it then.
 
-struct WrittenJSON {
+package struct WrittenJSON {
     let bytes: [UInt8]
     private(set) var position = 0
 
@@ -94,6 +94,18 @@ struct WrittenJSON {
             items.append(next)
         } while take(",")
         return take("]") ? items : nil
+    }
+
+    /// Members by name, each once.
+    mutating func dictionary<Value>(_ value: (inout WrittenJSON) -> Value?) -> [String: Value]? {
+        guard take("{") else { return nil }
+        var members: [String: Value] = [:]
+        if take("}") { return members }
+        repeat {
+            guard let name = text(), take(":"), let next = value(&self), members.updateValue(next, forKey: name) == nil
+            else { return nil }
+        } while take(",")
+        return take("}") ? members : nil
     }
 
     /// A member behind others that may be missing: nil inside where it is, nil for one that is not of the form.

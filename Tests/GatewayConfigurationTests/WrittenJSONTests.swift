@@ -44,6 +44,32 @@ import Testing
         }
     }
 
+    @Test func nodesOfTreesAreReadAsTheGeneralReaderReadsThem() throws {
+        func check<Value: TreeValue>(_ node: TreeNode<Value>) throws {
+            let bytes = try node.encoded().bytes
+            #expect(TreeNode<Value>.written(bytes) == node)
+            for count in 0..<bytes.count { #expect(TreeNode<Value>.written(Array(bytes.prefix(count))) == nil) }
+            #expect(TreeNode<Value>.written(bytes + [32]) == nil)
+        }
+        let hash = String(repeating: "ab", count: 32)
+        let references = (0..<16).map { TreeReference(sha256: hash, size: $0, count: $0 * 7, total: $0 * 1_000) }
+        let children = Dictionary(uniqueKeysWithValues: references.map { (String($0.size, radix: 16), $0) })
+        try check(TreeNode<BlobReference>.inner(children))
+        try check(TreeNode<SubscriptionKey>.inner(children))
+        let blobs = Self.texts.enumerated().map { ($0.element, BlobReference(sha256: hash, size: $0.offset)) }
+        try check(TreeNode<BlobReference>.leaf(Dictionary(uniqueKeysWithValues: blobs)))
+        let keys = Self.texts.enumerated().map { place, text in
+            let scope: SubscriptionKey.Scope = [.allApis, .api(text), .product(text)][place % 3]
+            let key = SubscriptionKey(
+                subscription: text, displayName: text, scope: scope, user: place % 2 == 0 ? text : nil,
+                isOpen: place % 2 == 0, start: place % 3 == 0 ? nil : Int64(place))
+            return ("\(place)" + hash.dropFirst(), key)
+        }
+        try check(TreeNode<SubscriptionKey>.leaf(Dictionary(uniqueKeysWithValues: keys)))
+        let twice = Array(#"{"entries":{"a":{"sha256":"x","size":1},"a":{"sha256":"x","size":1}}}"#.utf8)
+        #expect(TreeNode<BlobReference>.written(twice) == nil)
+    }
+
     @Test func H9_anythingElseIsLeftToTheGeneralReader() throws {
         let bytes = try BlobCoding.encode(Self.api(31))
         let text = String(decoding: bytes, as: UTF8.self)

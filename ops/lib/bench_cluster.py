@@ -51,7 +51,7 @@ class Bench:
         self.cluster = Cluster(folder)
         self.counts = {name: max(least, round(whole * options.scale)) for name, whole, least in (
             ("apis", 5000, 20), ("products", 500, 5), ("namedValues", 1000, 10), ("policies", 500, 5), ("subscriptions", 100_000, 100))}
-        self.loads, self.results = [], {"counts": self.counts, "cores": os.cpu_count()}
+        self.loads, self.results = [], {"counts": self.counts, "cores": os.cpu_count(), "load": {}}
 
     # -- loading
     def api(self, name):
@@ -68,7 +68,6 @@ class Bench:
             "subscriptions": lambda n: put(f"/subscriptions/subscription-{n}", {
                 "displayName": f"Subscription {n}", "scope": f"/products/product-{n % counts['products']}" if n % 4 else f"/apis/api-{n % counts['apis']}",
                 "primaryKey": key_of(f"p{n}"), "secondaryKey": key_of(f"s{n}"), "state": "active"})}
-        self.results["load"] = {}
         with concurrent.futures.ThreadPoolExecutor(WRITERS) as pool:
             for name, step in steps.items():
                 start = time.monotonic()
@@ -86,11 +85,12 @@ class Bench:
         return self.cluster.made("GET", "/gatehouse/snapshots?$top=1")[0]["value"][0]["properties"]["version"]
 
     def settle(self, seconds=300):
-        """Until every node has what is published now."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            revision = self.revision()
-            if all(readiness(node)["version"] >= revision for node in self.cluster.nodes) and self.revision() == revision:
+        """Until every node has all that was written so far."""
+        written = int(self.cluster.put("/groups/settle", {"displayName": f"settle {time.monotonic_ns()}"})[1]["Gatehouse-Revision"])
+        start = time.monotonic()
+        while time.monotonic() < start + seconds:
+            if all(readiness(node)["version"] >= written for node in self.cluster.nodes):
+                self.say(f"settled in {time.monotonic() - start:.1f} s")
                 return
             time.sleep(0.2)
         raise Failure("the nodes do not come to the newest version")
@@ -110,14 +110,16 @@ class Bench:
         self.cluster.put("/subscriptions/bench-change", {"displayName": "bench", "scope": "/apis", "primaryKey": key_of("bench-0"), "secondaryKey": key_of("bench-s")})
         time.sleep(1)
         self.settle()
+        # Names of this run alone, where the cluster has seen another.
+        tag = f"{time.time_ns() % 10**9:x}"
         key, path = key_of("bench-s"), "/bench-change/things0/1"
-        size = len(json.dumps(document("bench-new-000", self.backend)))
+        size = len(json.dumps(document(f"bench-new-{tag}-000", self.backend)))
         kinds = {
-            "policy": lambda n: (lambda: self.cluster.put("/apis/bench-change/policies/policy", policy(f"v{n}")), lambda caller: caller.get(path, key).getheader("X-Bench") == f"v{n}"),
-            "subscription": lambda n: (lambda: self.cluster.put(f"/subscriptions/bench-new-{n}", {"displayName": f"new {n}", "scope": "/apis", "primaryKey": key_of(f"new-p{n}"), "secondaryKey": key_of(f"new-s{n}")}),
-                                       lambda caller: caller.get(path, key_of(f"new-p{n}")).status == 200),
+            "policy": lambda n: (lambda: self.cluster.put("/apis/bench-change/policies/policy", policy(f"v{tag}-{n}")), lambda caller: caller.get(path, key).getheader("X-Bench") == f"v{tag}-{n}"),
+            "subscription": lambda n: (lambda: self.cluster.put(f"/subscriptions/bench-new-{tag}-{n}", {"displayName": f"new {n}", "scope": "/apis", "primaryKey": key_of(f"new-p{tag}-{n}"), "secondaryKey": key_of(f"new-s{tag}-{n}")}),
+                                       lambda caller: caller.get(path, key_of(f"new-p{tag}-{n}")).status == 200),
             "regenerated key": self.regenerated,
-            "api": lambda n: (lambda: self.cluster.put(f"/apis/bench-new-{n}", self.api(f"bench-new-{n}")), lambda caller: caller.get(f"/bench-new-{n}/things0/1", key).status == 200)}
+            "api": lambda n: (lambda: self.cluster.put(f"/apis/bench-new-{tag}-{n}", self.api(f"bench-new-{tag}-{n}")), lambda caller: caller.get(f"/bench-new-{tag}-{n}/things0/1", key).status == 200)}
         self.results["changes"] = {}
         callers = [Caller(node["http"]) for node in self.cluster.nodes]
         with concurrent.futures.ThreadPoolExecutor(len(callers)) as pool:
@@ -243,7 +245,7 @@ class Bench:
             self.say(f"{answer['enrolled']} agents in {time.monotonic() - start:.1f} s, failures {answer['failures']}")
             before, seconds, all_of_them = processor_seconds(self.cluster.document["controller"]["pid"]), [], []
             for number in range(self.options.agent_times):
-                headers = self.cluster.put("/apis/bench-change/policies/policy", policy(f"a{number}"))[1]
+                headers = self.cluster.put("/apis/bench-change/policies/policy", policy(f"a{time.time_ns()}"))[1]
                 answered = time.time()
                 process.stdin.write(f"version {headers['Gatehouse-Revision']}\n")
                 process.stdin.flush()
@@ -264,7 +266,10 @@ class Bench:
             raise Failure(f"simulated nodes failed: {totals['failures'][:3]}")
 
     def run(self):
-        self.load()
+        if self.options.loaded:
+            self.settle()
+        else:
+            self.load()
         self.start_load()
         for step in (self.changes, self.writes, self.reads, self.take_memory, self.agents, self.cold_starts):
             step()
@@ -296,6 +301,7 @@ def main():
     parser.add_argument("--port-base", type=int, default=17400)
     parser.add_argument("--page", metavar="BUILD", help="write docs/bench/cluster.md, saying that the executables are BUILD")
     parser.add_argument("--dir", type=pathlib.Path, help="keep the cluster here")
+    parser.add_argument("--loaded", action="store_true", help="the cluster of --dir was loaded by an earlier run")
     options = parser.parse_args()
     folder = options.dir or pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-bench-"))
     quickstart = [str(options.root / "ops" / "quickstart"), "--dir", str(folder / "cluster")]

@@ -317,7 +317,7 @@ def main():
         (output / "cluster.json").write_text(json.dumps(bench.results, indent=1) + "\n")
         print(report.table(bench.results))
         if options.page:
-            command = " ".join(["./ops/bench cluster", *(word for word in (f"--scale {options.scale:g}" if options.scale != 1 else "", f"--times {options.times}" if options.times != 200 else "") if word)])
+            command = " ".join(["./ops/bench cluster", *(word for word in (f"--scale {options.scale:g}" if options.scale != 1 else "", f"--times {options.times}" if options.times != 200 else "", "--loaded" if options.loaded else "") if word)])
             (options.root / "docs" / "bench" / "cluster.md").write_text(report.page(bench.results, command, options.page))
     finally:
         if bench:
